@@ -1,0 +1,36 @@
+package transport
+
+// Batch collects the logs that one goroutine appended to, to flush each once.
+// It belongs to one goroutine.
+type Batch struct{ logs []*Log }
+
+// Hold promises that l will be flushed by this batch. Call it before what may
+// append to l.
+func (b *Batch) Hold(l *Log) {
+	for _, held := range b.logs {
+		if held == l {
+			return
+		}
+	}
+	l.holds.Add(1)
+	b.logs = append(b.logs, l)
+}
+
+// Flush flushes every log held and lets go of them.
+func (b *Batch) Flush() {
+	for i, l := range b.logs {
+		// The promise ends first: an append that still saw it happened
+		// before this flush, one that did not flushes by itself.
+		l.holds.Add(-1)
+		l.Flush()
+		b.logs[i] = nil
+	}
+	b.logs = b.logs[:0]
+}
+
+// Wake flushes l unless a batch holds it.
+func Wake(l *Log) {
+	if l.holds.Load() == 0 {
+		l.Flush()
+	}
+}

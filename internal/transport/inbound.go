@@ -1,0 +1,243 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// inbound is what coder/websocket reads from: the socket's bytes, after a look
+// at every frame header. Only Serve's goroutine touches it.
+//
+// The library checks much of this too, but late (after reading what an
+// attacker claims), silently (unmasked frames) or not at all (a message made
+// of endless empty fragments), and answers control frames at any rate.
+type inbound struct {
+	idle func() // before every read
+
+	buf  *[]byte // pooled; held only while it has something in it
+	r, w int
+
+	left   int64 // bytes of the current frame, header included, not passed on
+	frames int   // of the current message so far
+	bytes  int64 // of the current message so far
+	limit  int64 // of the current message
+	began  time.Time
+	more   bool // the current message has further fragments
+	broken bool // no frame boundary can be found any more
+	closed bool // the peer's close frame was passed on
+
+	controls  int // control frames in the second that began at controlAt
+	controlAt time.Time
+}
+
+const (
+	readSize = 16 << 10
+
+	// A message may have freeFrames fragments, and one more for every
+	// bytesPerFrame bytes: nobody has a reason to send smaller ones.
+	freeFrames    = 128
+	bytesPerFrame = 128
+
+	maxControlsPerSecond = 10
+)
+
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, readSize); return &b }}
+
+var errClosing = errors.New("transport: closing")
+
+// refusal is a protocol fault and the close code that answers it.
+type refusal struct {
+	code   int
+	reason string
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+// beneath is the net.Conn that coder/websocket is given.
+type beneath struct{ c *Conn }
+
+// Read passes on bytes up to the end of the current frame, never beyond: what
+// is left in our buffer is then exactly the input not yet handled.
+func (b beneath) Read(p []byte) (int, error) {
+	c := b.c
+	in := &c.in
+	for in.left == 0 {
+		h, ok := parseHeader(in.pending())
+		if !ok {
+			if err := c.fill(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := c.inspect(h); err != nil {
+			in.broken = true
+			c.Close(err.code, err.reason)
+			return 0, errClosing
+		}
+		in.left = int64(h.size) + h.payload
+	}
+	if in.r == in.w {
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p[:min(int64(len(p)), in.left)], in.pending())
+	in.consume(n)
+	return n, nil
+}
+
+func (in *inbound) pending() []byte {
+	if in.buf == nil {
+		return nil
+	}
+	return (*in.buf)[in.r:in.w]
+}
+
+// consume passes on n bytes of the current frame.
+func (in *inbound) consume(n int) {
+	in.r += n
+	in.left -= int64(n)
+	if in.r == in.w {
+		in.release()
+	}
+}
+
+func (in *inbound) release() {
+	if in.buf != nil {
+		readBuffers.Put(in.buf)
+		in.buf = nil
+	}
+	in.r, in.w = 0, 0
+}
+
+// space is where the next read goes.
+func (in *inbound) space() []byte {
+	if in.buf == nil {
+		in.buf = readBuffers.Get().(*[]byte)
+	}
+	if in.w == len(*in.buf) { // only ever a partial header
+		in.w = copy(*in.buf, (*in.buf)[in.r:in.w])
+		in.r = 0
+	}
+	return (*in.buf)[in.w:]
+}
+
+// giveBack returns the buffer while there is nothing in it.
+func (in *inbound) giveBack() {
+	if in.r == in.w {
+		in.release()
+	}
+}
+
+// fill reads once from the socket, waiting if it must.
+func (c *Conn) fill() error {
+	in := &c.in
+	in.idle()
+	if in.left > 0 || in.more || in.w > in.r {
+		if in.began.IsZero() {
+			in.began = time.Now()
+		}
+		_ = c.raw.SetReadDeadline(in.began.Add(c.opts.MessageDeadline))
+	} else if !in.began.IsZero() {
+		in.began = time.Time{}
+		_ = c.raw.SetReadDeadline(time.Time{})
+	}
+	if c.closing.Load() {
+		return errClosing // Close's own deadline may just have been overwritten
+	}
+	n, err := c.readSome()
+	switch {
+	case n > 0:
+		in.w += n
+		c.lastHeard.Store(time.Now().UnixNano())
+		return nil
+	case c.closing.Load():
+		return errClosing
+	case err == nil:
+		return io.EOF
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		in.broken = true
+		c.Close(ClosePolicy, "message took too long")
+		return errClosing
+	}
+	return err
+}
+
+func (c *Conn) readSome() (int, error) {
+	if c.rawc == nil {
+		return c.raw.Read(c.in.space())
+	}
+	return c.waitRead(c.in.space, c.in.giveBack)
+}
+
+// inspect judges a frame by its header (RFC 6455, section 5).
+func (c *Conn) inspect(h header) *refusal {
+	in := &c.in
+	switch {
+	case !h.masked:
+		return &refusal{CloseProtocolError, "frame is not masked"}
+	case h.first&(bitRSV2|bitRSV3) != 0, h.first&bitRSV1 != 0 && (!c.deflate || h.control() || h.opcode() == opContinuation):
+		return &refusal{CloseProtocolError, "reserved bit set"}
+	case h.payload < 0 || !h.minimal:
+		return &refusal{CloseProtocolError, "malformed length"}
+	}
+	if h.control() {
+		return c.inspectControl(h)
+	}
+	switch h.opcode() {
+	case opText, opBinary:
+		if in.more {
+			return &refusal{CloseProtocolError, "message within a message"}
+		}
+		in.frames, in.bytes, in.limit = 0, 0, c.opts.MaxText
+		if h.opcode() == opBinary {
+			in.limit = c.opts.MaxBinary
+		}
+	case opContinuation:
+		if !in.more {
+			return &refusal{CloseProtocolError, "continuation of nothing"}
+		}
+	default:
+		return &refusal{CloseProtocolError, "unknown opcode"}
+	}
+	in.frames++
+	// Two additions that cannot overflow: each side is at most limit first.
+	if h.payload > in.limit-in.bytes {
+		return &refusal{CloseTooBig, "message too big"}
+	}
+	in.bytes += h.payload
+	if int64(in.frames) > freeFrames+in.bytes/bytesPerFrame {
+		return &refusal{ClosePolicy, "too many fragments"}
+	}
+	in.more = !h.fin()
+	return nil
+}
+
+func (c *Conn) inspectControl(h header) *refusal {
+	switch {
+	case !h.fin():
+		return &refusal{CloseProtocolError, "fragmented control frame"}
+	case h.payload > maxControlPayload:
+		return &refusal{CloseProtocolError, "control frame too long"}
+	}
+	switch h.opcode() {
+	case opClose:
+		c.in.closed = true
+		return nil
+	case opPing, opPong:
+	default:
+		return &refusal{CloseProtocolError, "unknown opcode"}
+	}
+	now := time.Now()
+	if now.Sub(c.in.controlAt) >= time.Second {
+		c.in.controlAt, c.in.controls = now, 0
+	}
+	if c.in.controls++; c.in.controls > maxControlsPerSecond {
+		return &refusal{ClosePolicy, "too many pings"}
+	}
+	return nil
+}
