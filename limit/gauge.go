@@ -48,10 +48,10 @@ func NewGauge() *Gauge {
 // not ok, release does nothing. It is never nil, and safe for concurrent use.
 func (g *Gauge) Acquire(key string, limit int) (release func(), ok bool) {
 	sh := g.shard(key)
-	if !sh.acquire(key, limit) {
+	key, ok = sh.acquire(key, limit)
+	if !ok {
 		return func() {}, false
 	}
-	key = strings.Clone(key) // it may be a piece of something large
 	var once sync.Once
 	return func() { once.Do(func() { sh.release(key) }) }, true
 }
@@ -80,19 +80,19 @@ func (g *Gauge) shard(key string) *gaugeShard {
 	return &g.shards[maphash.String(g.seed, key)%gaugeShards]
 }
 
-func (sh *gaugeShard) acquire(key string, limit int) bool {
+// acquire counts one more of key and returns a copy of the key to keep: the
+// caller's may be a piece of something large.
+func (sh *gaugeShard) acquire(key string, limit int) (kept string, ok bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	n := sh.counts[key]
 	if limit < 0 || limit > 0 && n >= limit {
-		return false
+		return "", false
 	}
-	if n == 0 {
-		key = strings.Clone(key)
-	}
-	sh.counts[key] = n + 1
+	kept = strings.Clone(key)
+	sh.counts[kept] = n + 1
 	sh.peak = max(sh.peak, len(sh.counts))
-	return true
+	return kept, true
 }
 
 func (sh *gaugeShard) release(key string) {

@@ -33,8 +33,8 @@ const (
 
 // Memory is a [Limiter] in the memory of one process.
 //
-// A call on a known key allocates nothing. A refused call changes nothing and
-// is cheaper than an admitted one. Allow never waits for anything but a short
+// A call on a known key allocates nothing. A refused call is cheaper than an
+// admitted one, and never adds a key. Allow never waits for anything but a short
 // lock on one of many shards, and ignores its context.
 //
 // A key that has owed nothing for a minute is forgotten. There is no goroutine
@@ -170,7 +170,7 @@ type shard struct {
 	max     int
 	evicted uint64
 
-	_ [40]byte // to 128 bytes: neighbours' locks share no cache line
+	_ [64]byte // a lock shares no cache line with the next shard
 }
 
 type entry struct {
