@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -43,9 +45,14 @@ func (c Credentials) String() string {
 	return "credentials(" + c.Source.String() + ", token hidden)"
 }
 
-// GoString is String, so that %#v hides the token too.
+// GoString is String.
 func (c Credentials) GoString() string {
 	return c.String()
+}
+
+// Format implements [fmt.Formatter]. It writes String for every verb: without it %d, for one, would show the fields.
+func (c Credentials) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, c.String())
 }
 
 // LogValue implements [slog.LogValuer]. It shows the source, the remote address and whether there is a token.

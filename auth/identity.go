@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -76,9 +78,14 @@ func (id Identity) String() string {
 	return id.ID
 }
 
-// GoString is String, so that %#v shows no more than %v.
+// GoString is String.
 func (id Identity) GoString() string {
 	return id.ID
+}
+
+// Format implements [fmt.Formatter]. It writes String for every verb.
+func (id Identity) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, id.ID)
 }
 
 // LogValue implements [slog.LogValuer]. It shows the ID, the token's ID and the expiry.

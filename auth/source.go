@@ -35,3 +35,8 @@ func (s Source) String() string {
 		return "source(" + strconv.Itoa(int(s)) + ")"
 	}
 }
+
+// MarshalText implements [encoding.TextMarshaler] with the form of String.
+func (s Source) MarshalText() ([]byte, error) {
+	return []byte(s.String()), nil
+}
