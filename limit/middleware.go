@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -24,15 +23,16 @@ func WithPolicy(name string) MiddlewareOption {
 	return func(m *middleware) { m.policy = name }
 }
 
-// AllowOnError serves requests when the limiter returns an error. The default
-// is to refuse them with 503, as a limiter that cannot tell is no protection.
+// AllowOnError serves requests when the limiter returns an error, unless it is
+// because the client gave up on the request. The default is to refuse them with
+// 503, as a limiter that cannot tell is no protection.
 func AllowOnError() MiddlewareOption {
 	return func(m *middleware) { m.allowOnError = true }
 }
 
 // WithErrorHook calls hook with each error of the limiter, for a log or a
-// counter, on the request's goroutine and before it is answered. A request that
-// was given up by its client is no error.
+// counter, on the request's goroutine and before it is answered. That a client
+// gave up on its request is not reported.
 func WithErrorHook(hook func(r *http.Request, err error)) MiddlewareOption {
 	return func(m *middleware) { m.onError = hook }
 }
@@ -55,7 +55,7 @@ func WithErrorHook(hook func(r *http.Request, err error)) MiddlewareOption {
 //
 // and one that the limiter has no answer for gets 503 with the code
 // unavailable; see [AllowOnError]. The bodies are constant: nothing of the
-// request is in them. One whose context is done is never served.
+// request is in them.
 func Middleware(l Limiter, rate Rate, key func(*http.Request) string, opts ...MiddlewareOption) func(http.Handler) http.Handler {
 	m := &middleware{limiter: l, rate: rate, key: key, policy: "default"}
 	for _, opt := range opts {
@@ -115,7 +115,7 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 // fail answers a request for which the limiter has no answer.
 func (m *middleware) fail(w http.ResponseWriter, r *http.Request, next http.Handler, err error) {
 	// Giving up on a request must not be a way around the limit.
-	gone := context.Cause(r.Context()) != nil
+	gone := r.Context().Err() != nil
 	if !gone && m.onError != nil {
 		m.onError(r, err)
 	}
