@@ -218,9 +218,12 @@ func (s *scanner) key(l *Limits, data []byte, i int) (int, fault) {
 	if top.count++; top.count > l.Keys {
 		return i, manyKeys
 	}
-	end, escaped, _, f := scanString(data, i+1)
-	if f != noFault {
-		return i, f
+	end, escaped := shortString(data, i+1), false
+	if end < 0 {
+		var f fault
+		if end, escaped, _, f = scanString(data, i+1); f != noFault {
+			return i, f
+		}
 	}
 	k := s.span(data, i+1, end-1, escaped)
 	if l.NoPrototypeKeys && prototypeKey(s.bytes(data, k)) {

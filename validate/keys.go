@@ -2,7 +2,9 @@ package validate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 )
 
 // keySpan is one key of an open object: its unescaped bytes, in the input or,
@@ -10,7 +12,9 @@ import (
 type keySpan struct {
 	start, end int
 	unescaped  bool
-	hash       uint64
+	// mark is a digest of the key: a quick one while an object's keys are
+	// compared one by one, the hash once they are in a table.
+	mark uint64
 }
 
 // keySet finds an object's keys again. It is empty until there are enough of
@@ -59,7 +63,6 @@ func (s *keyStack) span(data []byte, start, end int, escaped bool) keySpan {
 		s.unescaped = unescape(s.unescaped, data[start:end])
 		k.end = len(s.unescaped)
 	}
-	k.hash = maphash.Bytes(s.seed, s.bytes(data, k))
 	return k
 }
 
@@ -70,33 +73,57 @@ func (s *keyStack) bytes(data []byte, k keySpan) []byte {
 	return data[k.start:k.end]
 }
 
-func (s *keyStack) equal(data []byte, a, b keySpan) bool {
-	return a.hash == b.hash && bytes.Equal(s.bytes(data, a), s.bytes(data, b))
+func (s *keyStack) hash(data []byte, k keySpan) uint64 {
+	return maphash.Bytes(s.seed, s.bytes(data, k))
+}
+
+// quickMark tells keys apart by their length and the bytes at their ends. It
+// is no hash: keys that share it are easy to write, and cost as many
+// comparisons of whole keys as there may be few ones.
+func quickMark(key []byte) uint64 {
+	n := len(key)
+	mark := uint64(n) << 56
+	switch {
+	case n >= 8:
+		mark ^= binary.LittleEndian.Uint64(key) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(key[n-8:]), 29)
+	case n >= 4:
+		mark ^= uint64(binary.LittleEndian.Uint32(key)) | uint64(binary.LittleEndian.Uint32(key[n-4:]))<<32
+	case n > 0:
+		mark ^= uint64(key[0]) | uint64(key[n/2])<<8 | uint64(key[n-1])<<16
+	}
+	return mark
 }
 
 // add adds a key to the innermost object, or reports false when it is there
 // already.
 func (s *keyStack) add(top *frame, data []byte, k keySpan) bool {
 	if top.size == 0 {
-		for _, other := range s.keys[top.keys:] {
-			if s.equal(data, other, k) {
+		k.mark = quickMark(s.bytes(data, k))
+		others := s.keys[top.keys:]
+		for i := range others {
+			if others[i].mark == k.mark && bytes.Equal(s.bytes(data, others[i]), s.bytes(data, k)) {
 				return false
 			}
 		}
 		s.keys = append(s.keys, k)
 		if len(s.keys)-top.keys > fewKeys {
+			for i := top.keys; i < len(s.keys); i++ {
+				s.keys[i].mark = s.hash(data, s.keys[i])
+			}
 			top.slots = len(s.slots)
 			s.index(top, 8*fewKeys)
 		}
 		return true
 	}
+	k.mark = s.hash(data, k)
 	if 2*(len(s.keys)-top.keys) >= top.size {
 		s.index(top, 2*top.size)
 	}
 	table := s.slots[top.slots : top.slots+top.size]
-	at := int(k.hash) & (top.size - 1)
+	at := int(k.mark) & (top.size - 1)
 	for ; table[at] != 0; at = (at + 1) & (top.size - 1) {
-		if s.equal(data, s.keys[table[at]-1], k) {
+		other := &s.keys[table[at]-1]
+		if other.mark == k.mark && bytes.Equal(s.bytes(data, *other), s.bytes(data, k)) {
 			return false
 		}
 	}
@@ -114,7 +141,7 @@ func (s *keyStack) index(top *frame, size int) {
 	}
 	table := s.slots[top.slots:]
 	for i := top.keys; i < len(s.keys); i++ {
-		at := int(s.keys[i].hash) & (size - 1)
+		at := int(s.keys[i].mark) & (size - 1)
 		for table[at] != 0 {
 			at = (at + 1) & (size - 1)
 		}

@@ -18,7 +18,8 @@ type Rules struct {
 // JSON checks a raw JSON value and returns it as it may be stored and sent:
 // data itself, or a new slice where the sanitiser changed something. What the
 // sanitiser changed is checked again, because removing characters can make
-// two keys the same and escaping can make a value too large.
+// two keys the same and escaping can make a value too large. Only TextChars
+// is left out then: it bounds what was typed, not what escaping made of it.
 func (r Rules) JSON(data []byte) ([]byte, *Error) {
 	if e := r.Limits.JSON(data); e != nil {
 		return nil, e
@@ -28,7 +29,9 @@ func (r Rules) JSON(data []byte) ([]byte, *Error) {
 		sanitize = Sanitize
 	}
 	if clean := sanitize(data); !same(clean, data) {
-		if e := r.Limits.JSON(clean); e != nil {
+		after := r.Limits
+		after.TextChars = Unlimited
+		if e := after.JSON(clean); e != nil {
 			return nil, ofSanitizer(e)
 		}
 		data = clean

@@ -76,12 +76,8 @@ func bidiControl(r rune) bool {
 // return are not among them, because as bytes they only ever stand between
 // tokens.
 func nextControl(data []byte, i int) int {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x80 * ones
-	)
 	for i < len(data) {
-		// Most text has nothing of interest for long stretches; skipPlain
+		// Most text has nothing of interest for long stretches; specials
 		// explains the arithmetic. Adding one finds U+007F.
 		if i+8 <= len(data) {
 			w := binary.LittleEndian.Uint64(data[i:])

@@ -43,21 +43,40 @@ func scanString(data []byte, i int) (end int, escaped bool, chars int, f fault) 
 	}
 }
 
+// shortString is scanString for a string of at most seven plain characters,
+// as most keys are. It returns -1 for any other.
+func shortString(data []byte, i int) int {
+	if i+8 > len(data) {
+		return -1
+	}
+	s := specials(binary.LittleEndian.Uint64(data[i:]))
+	end := i + bits.TrailingZeros64(s)/8
+	if s == 0 || data[end] != '"' {
+		return -1
+	}
+	return end + 1
+}
+
+// Eight bytes at a time, as one word.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// specials has the high bit set in the lowest byte of w that is a quote, a
+// backslash, a control character or not ASCII, and is 0 when there is none.
+// Subtracting borrows into the high bit of a byte that is less. A borrow out
+// of a byte can set bits above it as well, so only the lowest says anything.
+func specials(w uint64) uint64 {
+	return ((w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | w) & highs
+}
+
 // skipPlain returns the offset of the first byte from data[i] on that is a
 // quote, a backslash, a control character or not ASCII.
 func skipPlain(data []byte, i int) int {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x80 * ones
-	)
-	// Eight bytes at a time. Subtracting borrows into the high bit of a byte
-	// that is less; a borrow out of a byte can only make bytes above it look
-	// special, and the lowest is the one that counts.
 	for ; i+8 <= len(data); i += 8 {
-		w := binary.LittleEndian.Uint64(data[i:])
-		special := ((w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | w) & highs
-		if special != 0 {
-			return i + bits.TrailingZeros64(special)/8
+		if s := specials(binary.LittleEndian.Uint64(data[i:])); s != 0 {
+			return i + bits.TrailingZeros64(s)/8
 		}
 	}
 	for i < len(data) {
