@@ -17,7 +17,7 @@ type Codec interface {
 	//
 	// A non-nil Error is what to tell the client. Whenever the message
 	// carried one valid ref, req.Ref holds it even then, so that the reply
-	// can bear it.
+	// can bear it; all else in req is zero then.
 	Decode(message []byte, binary bool, req *Request) *Error
 
 	// Append appends the encoding of f to dst and returns the extended
@@ -91,6 +91,9 @@ type Request struct {
 	Limit int
 	// Before and After bound a history page, 0 when not sent.
 	Before, After uint64
+	// HasAfter tells an "after" of 0, which is the start of the log, from one
+	// that was not sent.
+	HasAfter bool
 	// Cursor is the "after" of a members request.
 	Cursor string
 	// Target is the offset that an edit or redaction speaks of.
