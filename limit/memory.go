@@ -28,7 +28,7 @@ const (
 
 	// A shard that once held shrinkPeak keys or more gives memory back when it
 	// is down to a shrinkShare-th: maps and slices never shrink by themselves.
-	shrinkPeak, shrinkShare = 1024, 8
+	shrinkPeak, shrinkShare = 256, 8
 )
 
 // Memory is a [Limiter] in the memory of one process.

@@ -99,7 +99,7 @@ func (b *textbook) Allow(ctx context.Context, key string, r limit.Rate, n int) (
 	tat := max(b.tat[key], now)
 	if b.apart {
 		b.mu.Unlock()
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		b.mu.Lock()
 	}
 	if !b.noClamp && tat > now+burst {
