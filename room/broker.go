@@ -1,0 +1,123 @@
+package room
+
+import (
+	"context"
+	"time"
+)
+
+// Kind says what a Message is.
+type Kind uint8
+
+// The kinds of Message, with the fields that each uses beside Room and At.
+const (
+	// KindMessage was said: Event, From, ID, Data, Binary.
+	KindMessage Kind = iota + 1
+	// KindJoined says that a user came: From, Name.
+	KindJoined
+	// KindLeft says that a user went: From, Name, Reason.
+	KindLeft
+	// KindUpdated says that the room's record changed: Data is the Record
+	// as JSON.
+	KindUpdated
+	// KindDeleted says that the room is no more.
+	KindDeleted
+)
+
+// Position is a place in a room's log. Offsets count up by one from 1 within
+// an epoch; a new epoch means that what was kept before is lost. The zero
+// Position is before everything, or says that nothing is kept.
+type Position struct {
+	Epoch  string
+	Offset uint64
+}
+
+// Message is what a Broker carries: something said in a room, or something
+// that happened there.
+type Message struct {
+	Kind  Kind
+	Room  string
+	Event string
+	// From is the user it is about: the sender, or who came or went. Empty
+	// for the host.
+	From   string
+	Name   string
+	Reason string
+	// ID is the sender's idempotency key, empty for none.
+	ID string
+	// Data is a JSON value, or any bytes when Binary.
+	Data   []byte
+	Binary bool
+	// At is when the server accepted it, to the millisecond.
+	At time.Time
+	// Except is a connection that does not get it, empty for none.
+	Except string
+	Position
+}
+
+// Receipt says what became of a published Message.
+type Receipt struct {
+	Position
+	At time.Time
+	// Duplicate: the same ID by the same user was published before, and
+	// this is the receipt of then.
+	Duplicate bool
+}
+
+// Range asks for a part of a room's log. After and Before are exclusive; 0
+// leaves that side open.
+type Range struct {
+	After, Before uint64
+	// Limit is the most messages to return; at least 1.
+	Limit int
+	// Newest takes the newest messages of the range when it has more than
+	// Limit, else the oldest.
+	Newest bool
+}
+
+// Page is a part of a room's log.
+type Page struct {
+	// Messages are in the order of their offsets. The caller owns the slice,
+	// but not what the messages point to.
+	Messages []Message
+	// Last is the position of the newest message that the room has ever had
+	// in this epoch.
+	Last Position
+	// First is the offset of the oldest message kept; 0 when there is none.
+	First uint64
+	// More says that the range has messages beyond Limit.
+	More bool
+}
+
+// Broker carries messages to all who are in a room, on every node, in one
+// order, and keeps them where the room keeps history.
+//
+// Implementations are safe for concurrent use. roomtest.TestBroker checks all
+// that is said here.
+type Broker interface {
+	// Publish gives m its place in the room's order and hands it to every
+	// subscriber. Where keep.Messages is not 0 and m is a KindMessage, it is
+	// stored first and gets the next offset; a nil error means that it is
+	// stored. With m.ID set, a stored message is stored once: a further one
+	// with the same room, From and ID within the dedup window is answered
+	// with the first one's receipt and goes to nobody.
+	//
+	// The broker keeps m.Data: the caller must not modify it afterwards.
+	Publish(ctx context.Context, m Message, keep Retention) (Receipt, error)
+
+	// Subscribe calls deliver with every message of a room from now on, in
+	// order, one at a time, and with nothing twice. Messages that have an
+	// offset are those directly after the returned position.
+	//
+	// deliver must return soon and must not call the broker. It must not
+	// modify what it is given, which stays valid. Once cancel has returned,
+	// deliver is not called again.
+	Subscribe(ctx context.Context, room string, deliver func(Message)) (at Position, cancel func(), err error)
+
+	// Replay reads the log. A room of which nothing is known has an empty
+	// page.
+	Replay(ctx context.Context, room string, r Range) (Page, error)
+
+	// Forget drops the room's log. What is published afterwards belongs to
+	// a new epoch.
+	Forget(ctx context.Context, room string) error
+}

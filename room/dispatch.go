@@ -1,0 +1,319 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/limit"
+)
+
+// Request is one request of a client, as [Middleware] sees it. It is valid
+// until the handler returns.
+type Request struct{ in wire.Request }
+
+// Type is the request's type, such as "join".
+func (r *Request) Type() string { return r.in.Type }
+
+// Room is the room it names, not validated, empty for none.
+func (r *Request) Room() string { return r.in.Room }
+
+// Event is the event it names, not validated, empty for none.
+func (r *Request) Event() string { return r.in.Event }
+
+// Data is the raw JSON or binary data. It must not be modified or kept.
+func (r *Request) Data() []byte { return r.in.Data }
+
+// Response is what a request is answered with.
+type Response struct{ result wire.Result }
+
+// Handler answers a request. An error is what the client is told; see [Error].
+type Handler func(ctx context.Context, c *Conn, r *Request) (Response, error)
+
+// Middleware wraps a Handler, as for net/http.
+type Middleware func(next Handler) Handler
+
+// Use wraps every request of every client, the first middleware outermost.
+// ctx ends with the connection. Call it before serving.
+func (s *Server) Use(middleware ...Middleware) {
+	s.setupMu.Lock()
+	defer s.setupMu.Unlock()
+	s.middleware = append(s.middleware, middleware...)
+	h := Handler(s.dispatch)
+	for i := len(s.middleware) - 1; i >= 0; i-- {
+		h = s.middleware[i](h)
+	}
+	s.handler.Store(&h)
+}
+
+var requests = sync.Pool{New: func() any { return new(Request) }}
+
+// handle answers one message. It runs on the goroutine that reads, so that a
+// connection's requests are done in the order they came.
+func (c *Conn) handle(message []byte, binary bool) {
+	r := requests.Get().(*Request)
+	defer requests.Put(r)
+	if bad := codecs[c.encoding.codec].Decode(message, binary, &r.in); bad != nil {
+		if err := c.tooFast(r); err != nil {
+			c.answer(r.in.Ref, nil, err)
+			return
+		}
+		c.reject(r.in.Ref, bad)
+		return
+	}
+	if c.identity.Load() == nil {
+		c.authenticateFirst(r)
+		return
+	}
+	res, err := c.serve(r)
+	c.answer(r.in.Ref, res.result, err)
+	if c.entered != nil {
+		// What the room says comes behind the reply to the join.
+		c.entered.Release()
+		c.entered = nil
+	}
+}
+
+// serve is dispatch with the host's middleware and the panics of both
+// contained.
+func (c *Conn) serve(r *Request) (res Response, err error) {
+	defer c.srv.recovered(&err)
+	if err := c.tooFast(r); err != nil {
+		return Response{}, err
+	}
+	if h := c.srv.handler.Load(); h != nil {
+		c.flush()
+		return (*h)(c.ctx, c, r)
+	}
+	return c.srv.dispatch(c.ctx, c, r)
+}
+
+// tooFast applies the connection's own limits, which need no key and no lock.
+func (c *Conn) tooFast(r *Request) error {
+	now, l := time.Since(c.began), &c.srv.limits
+	bucket, rate := &c.requests, l.Requests
+	switch r.in.Type {
+	case wire.TypeJoin:
+		bucket, rate = &c.joins, l.Joins
+	case wire.TypeMessage:
+		bucket, rate = c.bucket(r.in.Room)
+	}
+	d := bucket.Take(now, rate, 1)
+	if d.OK {
+		return nil
+	}
+	return c.limited(d.RetryAfter)
+}
+
+// limited counts a refusal for being too fast and returns it.
+func (c *Conn) limited(after time.Duration) error {
+	if d := c.abuse.Take(time.Since(c.began), c.srv.limits.Abuse, 1); !d.OK {
+		c.srv.log.LogAttrs(c.ctx, slog.LevelWarn, "abuse", slog.Any("conn", c))
+		c.close(closePolicy, "too many requests")
+	}
+	return &Error{Code: CodeRateLimited, RetryAfter: after}
+}
+
+// bucket is the one that limits messages to a room.
+func (c *Conn) bucket(room string) (*limit.Bucket, limit.Rate) {
+	s := c.srv.patterns.find(room)
+	if s == nil || s.Rates == nil {
+		return &c.message, c.srv.limits.Messages.Connection
+	}
+	b := c.sends[room]
+	if b == nil {
+		if c.seat(room) == nil {
+			return &c.message, c.srv.limits.Messages.Connection
+		}
+		if c.sends == nil {
+			c.sends = make(map[string]*limit.Bucket)
+		}
+		b = new(limit.Bucket)
+		c.sends[room] = b
+	}
+	return b, s.Rates.Connection
+}
+
+func (s *Server) dispatch(ctx context.Context, c *Conn, r *Request) (Response, error) {
+	res, err := s.result(ctx, c, &r.in)
+	return Response{res}, err
+}
+
+// result is the table of requests.
+func (s *Server) result(ctx context.Context, c *Conn, r *wire.Request) (wire.Result, error) {
+	switch r.Type {
+	case wire.TypeMessage:
+		return c.publish(ctx, r)
+	case wire.TypeJoin:
+		return c.join(ctx, r)
+	case wire.TypeLeave:
+		return c.leave(ctx, r)
+	case wire.TypeMembers:
+		return c.members(ctx, r)
+	case wire.TypeHistory:
+		return c.history(ctx, r)
+	case wire.TypeCreate:
+		return c.create(ctx, r)
+	case wire.TypeUpdate:
+		return c.update(ctx, r)
+	case wire.TypeSettings:
+		return c.settings(ctx, r)
+	case wire.TypeDelete:
+		return c.deleteRoom(ctx, r)
+	case wire.TypeCall:
+		return c.call(ctx, r)
+	case wire.TypeAuth:
+		return c.renew(ctx, r)
+	case wire.TypePing:
+		return &wire.PingResult{At: time.Now().UnixMilli()}, nil
+	}
+	return nil, &Error{Code: CodeUnsupportedCall, Message: "This server does not support that request."}
+}
+
+// reject answers a message that could not be decoded.
+func (c *Conn) reject(ref int64, bad *wire.Error) {
+	c.srv.log.LogAttrs(c.ctx, slog.LevelDebug, "reject", slog.Any("conn", c), slog.String("code", bad.Code))
+	if ref == 0 {
+		c.send(&wire.Failure{Error: bad})
+		return
+	}
+	c.send(&wire.Reply{Ref: ref, Error: bad})
+}
+
+// answer sends the one reply to a request: none to a success without a ref,
+// an error frame to a failure without one.
+func (c *Conn) answer(ref int64, res wire.Result, err error) {
+	if err != nil {
+		c.reject(ref, c.srv.explain(c, err))
+		return
+	}
+	if ref != 0 {
+		c.send(&wire.Reply{Ref: ref, Data: res})
+	}
+}
+
+// explain keeps the two halves of an error apart: the cause goes to the log
+// under an ID, everything else to the client.
+func (s *Server) explain(c *Conn, err error) *wire.Error {
+	e := public(err)
+	if e.Cause == nil {
+		return e.wire("")
+	}
+	id := newID()
+	level := slog.LevelWarn
+	if e.Code == CodeInternal {
+		level = slog.LevelError
+	}
+	s.log.LogAttrs(c.ctx, level, "error", slog.Any("conn", c), slog.String("code", string(e.Code)), slog.String("id", id), slog.Any("error", e.Cause))
+	return e.wire(id)
+}
+
+// contain runs the host's code and turns a panic into an error.
+func (s *Server) contain(f func() error) (err error) {
+	defer s.recovered(&err)
+	return f()
+}
+
+func (s *Server) recovered(err *error) {
+	if p := recover(); p != nil {
+		s.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		*err = &Error{Code: CodeInternal, Cause: errors.New("panic: " + fmt.Sprint(p))}
+	}
+}
+
+// authenticateFirst handles the first message of a client that connected
+// without a token.
+func (c *Conn) authenticateFirst(r *Request) {
+	if r.in.Type != wire.TypeAuth {
+		c.answer(r.in.Ref, nil, refuse(CodeUnauthenticated))
+		if err := c.tooFast(r); err != nil {
+			c.close(closeUnauthenticated, "not authenticated")
+		}
+		return
+	}
+	s := c.srv
+	res, refused := c.signIn(r)
+	if refused != nil {
+		c.answer(r.in.Ref, nil, refused)
+		c.flush()
+		code := closeUnauthenticated
+		switch refused.Code {
+		case CodeUnavailable, CodeTimeout, CodeInternal:
+			code = closeTryLater
+		case CodeTooManyConnections:
+			code = closeTooMany
+		case CodeForbidden:
+			code = closeForbidden
+		}
+		c.close(code, "not authenticated")
+		return
+	}
+	c.request = nil
+	c.stopWatch()
+	s.releaseWaiting(c)
+	c.welcome()
+	c.answer(r.in.Ref, res, nil)
+}
+
+const closeTryLater = 1013
+
+func (c *Conn) signIn(r *Request) (wire.Result, *Error) {
+	s := c.srv
+	credentials, err := auth.FromFrame(r.in.Token, c.ip)
+	if err != nil {
+		return nil, refuse(CodeUnauthenticated)
+	}
+	id, err := s.authenticate(c.ctx, credentials)
+	if err != nil {
+		return nil, handshakeAuth(err).err
+	}
+	if refused := s.admitUser(c.ctx, c, id, c.request); refused != nil {
+		c.identity.Store(nil)
+		return nil, refused.err
+	}
+	return authResult(id), nil
+}
+
+// releaseWaiting stops counting c among the unauthenticated: that count is the
+// last but one taken, the user's being the last.
+func (s *Server) releaseWaiting(c *Conn) {
+	i := len(c.releases) - 2
+	c.releases[i]()
+	c.releases[i] = func() {}
+}
+
+func authResult(id auth.Identity) *wire.AuthResult {
+	res := &wire.AuthResult{User: id.ID}
+	if !id.ExpiresAt.IsZero() {
+		res.ExpiresAt = id.ExpiresAt.UnixMilli()
+	}
+	return res
+}
+
+// renew replaces the identity of a connection by a fresher one of the same
+// user.
+func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	c.flush()
+	credentials, err := auth.FromFrame(r.Token, c.ip)
+	if err != nil {
+		return nil, refuse(CodeUnauthenticated)
+	}
+	id, err := c.srv.authenticate(ctx, credentials)
+	switch {
+	case errors.Is(err, auth.ErrExpired):
+		return nil, &Error{Code: CodeTokenExpired}
+	case err != nil:
+		return nil, handshakeAuth(err).err
+	case id.ID != c.Identity().ID:
+		return nil, &Error{Code: CodeForbidden, Message: "The token is another user's."}
+	}
+	c.identity.Store(&id)
+	c.watchExpiry()
+	return authResult(id), nil
+}

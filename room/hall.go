@@ -1,0 +1,270 @@
+package room
+
+import (
+	"context"
+	"sync"
+
+	"github.com/wardroom/wardroom/internal/transport"
+	"github.com/wardroom/wardroom/internal/wire"
+)
+
+// hall is what one node has of a room: the logs that its members' cursors run
+// over, fed by one subscription to the broker. It lives from the first local
+// member to the last.
+type hall struct {
+	srv  *Server
+	name string
+	refs int // members and those entering; Server.hallMu protects it
+
+	// ready is closed when the subscription stands or has failed.
+	ready  chan struct{}
+	err    error
+	cancel func()
+
+	// mu protects what follows. Holding it makes "what was delivered" one
+	// thing for a publisher and for someone who enters meanwhile.
+	mu      sync.Mutex
+	at      Position // of the last message delivered that has one
+	latest  *Record  // as the last KindUpdated told it; nil before
+	deleted bool
+	seats   map[string]*seat
+	logs    []*transport.Log // by encoding; nil until someone needs it
+	frame   wire.Message     // of the message being delivered, to allocate it once
+}
+
+// seat is one local connection in a hall.
+type seat struct {
+	hall     *hall
+	conn     *Conn
+	cursor   *transport.Member
+	settings *Settings
+	// The keys of the limits that apply to what the connection says here.
+	userKey, roomKey string
+}
+
+// encoding tells the logs of a hall apart: what a connection can read.
+type encoding struct {
+	codec   int // index in codecs
+	deflate bool
+}
+
+func (e encoding) index() int {
+	i := 2 * e.codec
+	if e.deflate {
+		i++
+	}
+	return i
+}
+
+// openHall returns the room's hall, subscribed. Every call that returns no
+// error must be followed by one of closeHall.
+func (s *Server) openHall(ctx context.Context, name string) (*hall, error) {
+	s.hallMu.Lock()
+	h := s.halls[name]
+	if h == nil {
+		h = &hall{srv: s, name: name, ready: make(chan struct{}), seats: make(map[string]*seat), logs: make([]*transport.Log, 2*len(codecs))}
+		s.halls[name] = h
+		h.refs++
+		s.hallMu.Unlock()
+		h.subscribe(ctx)
+	} else {
+		h.refs++
+		s.hallMu.Unlock()
+	}
+	select {
+	case <-h.ready:
+	case <-ctx.Done():
+		s.closeHall(h)
+		return nil, ctx.Err()
+	}
+	if h.err != nil {
+		s.closeHall(h)
+		return nil, h.err
+	}
+	return h, nil
+}
+
+func (s *Server) closeHall(h *hall) {
+	s.hallMu.Lock()
+	h.refs--
+	last := h.refs == 0
+	if last && s.halls[h.name] == h {
+		delete(s.halls, h.name)
+	}
+	s.hallMu.Unlock()
+	if !last {
+		return
+	}
+	<-h.ready
+	if h.cancel != nil {
+		h.cancel()
+	}
+}
+
+// findHall returns the room's hall if this node has one.
+func (s *Server) findHall(name string) *hall {
+	s.hallMu.Lock()
+	defer s.hallMu.Unlock()
+	return s.halls[name]
+}
+
+func (h *hall) subscribe(ctx context.Context) {
+	defer close(h.ready)
+	at, cancel, err := h.srv.broker.Subscribe(ctx, h.name, h.deliver)
+	if err != nil {
+		h.err = err
+		// The next to come must not find this one.
+		h.srv.hallMu.Lock()
+		if h.srv.halls[h.name] == h {
+			delete(h.srv.halls, h.name)
+		}
+		h.srv.hallMu.Unlock()
+		return
+	}
+	h.cancel = cancel
+	h.mu.Lock()
+	if h.at.Epoch != at.Epoch || h.at.Offset < at.Offset {
+		h.at = at
+	}
+	h.mu.Unlock()
+}
+
+// deliver is the broker's way back up: it appends one message to the logs,
+// encoded once for each of them, and wakes whoever sleeps.
+func (h *hall) deliver(m Message) {
+	h.mu.Lock()
+	if m.Offset != 0 {
+		h.at = m.Position
+	}
+	var skip *transport.Member
+	if m.Except != "" {
+		if s := h.seats[m.Except]; s != nil {
+			skip = s.cursor
+		}
+	}
+	f := h.encodable(&m)
+	for i, codec := range codecs {
+		plain, deflated := h.logs[2*i], h.logs[2*i+1]
+		if f == nil || plain == nil && deflated == nil {
+			continue
+		}
+		buf := scratch.Get().(*[]byte)
+		payload, binary := codec.Append((*buf)[:0], f)
+		frame := transport.Frame{Payload: payload, Binary: binary}
+		if plain != nil {
+			plain.Append(frame, skip)
+		}
+		if deflated != nil {
+			deflated.Append(h.srv.deflated(frame), skip)
+		}
+		keepScratch(buf, payload)
+	}
+	h.mu.Unlock()
+	h.wake()
+	if m.Kind == KindUpdated || m.Kind == KindDeleted {
+		h.srv.wg.Go(func() { h.react(m) })
+	}
+}
+
+// wake flushes the logs unless the goroutine that published has promised to.
+// The broker may be holding a lock, so the sockets are another goroutine's.
+func (h *hall) wake() {
+	for _, l := range h.snapshot() {
+		if l != nil && !l.Held() {
+			h.srv.wg.Go(func() { transport.Wake(l) })
+		}
+	}
+}
+
+// hold makes a batch flush the hall's logs.
+func (h *hall) hold(b *transport.Batch) {
+	for _, l := range h.snapshot() {
+		if l != nil {
+			b.Hold(l)
+		}
+	}
+}
+
+// snapshot returns the logs. The slice is replaced, never changed, when one is
+// added.
+func (h *hall) snapshot() []*transport.Log {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.logs
+}
+
+// enter attaches a connection behind everything delivered so far and returns
+// the position of that. Nothing reaches it before its cursor is released.
+func (h *hall) enter(c *Conn, settings *Settings) (*seat, Position) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := c.encoding.index()
+	if h.logs[i] == nil {
+		logs := append([]*transport.Log(nil), h.logs...)
+		logs[i] = transport.NewLog(int64(h.srv.limits.MaxLag), &h.srv.wg)
+		h.logs = logs
+	}
+	s := &seat{hall: h, conn: c, cursor: h.logs[i].Attach(c.socket), settings: settings, roomKey: "room:" + h.name}
+	s.userKey = "user:" + c.Identity().ID
+	if settings.Rates != nil {
+		s.userKey += " " + h.name // a room with rates of its own is counted by itself
+	}
+	h.seats[c.id] = s
+	return s, h.at
+}
+
+// exit detaches a seat; with drain, what it has not got yet is still sent.
+func (h *hall) exit(s *seat, drain bool) {
+	h.mu.Lock()
+	if h.seats[s.conn.id] == s {
+		delete(h.seats, s.conn.id)
+	}
+	h.mu.Unlock()
+	s.cursor.Detach(drain)
+	h.srv.closeHall(h)
+}
+
+// all returns the connections in the hall.
+func (h *hall) all() []*Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	conns := make([]*Conn, 0, len(h.seats))
+	for _, s := range h.seats {
+		conns = append(conns, s.conn)
+	}
+	return conns
+}
+
+// encodable is the frame that tells clients of m, nil when they are told
+// nothing. The caller holds mu.
+func (h *hall) encodable(m *Message) wire.Frame {
+	at := m.At.UnixMilli()
+	switch m.Kind {
+	case KindMessage:
+		h.frame = message(m)
+		return &h.frame
+	case KindJoined:
+		return &wire.Joined{Room: m.Room, User: m.From, Name: m.Name, At: at}
+	case KindLeft:
+		return &wire.Left{Room: m.Room, User: m.From, Name: m.Name, Reason: m.Reason, At: at}
+	case KindUpdated:
+		rec, err := decodeRecord(m.Data)
+		if err != nil {
+			h.srv.log.Error("room record not understood", "room", m.Room, "error", err)
+			return nil
+		}
+		h.latest = &rec
+		return &wire.RoomUpdated{Settings: rec.settings(false)}
+	case KindDeleted:
+		h.deleted = true
+		return &wire.RoomDeleted{Room: m.Room}
+	}
+	return nil
+}
+
+func message(m *Message) wire.Message {
+	return wire.Message{
+		Room: m.Room, Event: m.Event, From: m.From, ID: m.ID, Data: m.Data, Binary: m.Binary,
+		At: m.At.UnixMilli(), Offset: m.Offset, Epoch: m.Epoch,
+	}
+}

@@ -1,0 +1,197 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+)
+
+// join lets a connection into a room: look it up, let the host refuse, take a
+// place in one atomic step, attach behind what has been delivered, tell the
+// others, read what was missed up to that point, and only then let the cursor
+// run, so that live messages come after the reply that holds the old ones.
+func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	s := c.srv
+	settings, rec, err := s.visible(ctx, c, r.Room)
+	if err != nil {
+		return nil, err
+	}
+	if c.seat(r.Room) == nil && len(c.Rooms()) >= s.limits.RoomsPerConnection {
+		return nil, refuse(CodeTooManyRooms)
+	}
+	if s.hooks.join != nil {
+		c.flush()
+		if err := c.ask(func(ctx context.Context) error { return s.hooks.join(ctx, c, r.Room) }); err != nil {
+			return nil, err
+		}
+	}
+	if old := c.takeSeat(r.Room); old != nil {
+		// Joining again starts anew: what was on its way is sent first.
+		old.hall.exit(old, true)
+	}
+	h, err := s.openHall(ctx, r.Room)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	first, err := s.admitMember(ctx, c, &rec)
+	if err != nil {
+		s.closeHall(h)
+		return nil, err
+	}
+	seat, at := h.enter(c, settings)
+	if !h.stillAdmits(c, rec.Version) {
+		h.exit(seat, false)
+		c.dismiss(r.Room, reasonRevoked)
+		return nil, refuse(CodeForbidden)
+	}
+	c.sit(r.Room, seat)
+	if first {
+		h.hold(&c.batch)
+		id := c.Identity()
+		_, err = s.broker.Publish(ctx, Message{Kind: KindJoined, Room: r.Room, From: id.ID, Name: id.Name, At: now(), Except: c.id}, Retention{})
+	}
+	res := &wire.JoinResult{Room: r.Room, Permission: string(rec.Permission)}
+	if err == nil {
+		err = c.catchUp(ctx, r, settings, at, res)
+	}
+	if err == nil {
+		res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
+	}
+	if err != nil {
+		// Half in is not in: the client will try again.
+		if left := c.takeSeat(r.Room); left != nil {
+			h.exit(left, false)
+			c.dismiss(r.Room, reasonLeft)
+		}
+		return nil, unavailable(err)
+	}
+	c.entered = seat.cursor
+	return res, nil
+}
+
+// admitMember takes a place in the room. When the record changed since it was
+// read, the rules are applied anew.
+func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (first bool, err error) {
+	id := c.Identity()
+	seat := s.seatOf(c, rec.Room)
+	for range 5 {
+		if !rec.mayEnter(&id) {
+			return false, refuse(CodeForbidden)
+		}
+		first, err = s.store.Admit(ctx, seat, rec.Version, rec.MaxMembers)
+		switch {
+		case err == nil:
+			return first, nil
+		case errors.Is(err, ErrRoomFull):
+			return false, refuse(CodeRoomFull)
+		case !errors.Is(err, ErrConflict):
+			return false, unavailable(err)
+		}
+		if _, *rec, err = s.lookup(ctx, rec.Room); err != nil {
+			return false, err
+		}
+	}
+	return false, refuse(CodeConflict)
+}
+
+func (s *Server) seatOf(c *Conn, room string) Seat {
+	id := c.Identity()
+	return Seat{Room: room, User: id.ID, Name: id.Name, Connection: c.id, Node: s.node}
+}
+
+// catchUp fills in what was said up to the position at, behind which the
+// cursor stands.
+func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, at Position, res *wire.JoinResult) error {
+	if settings.History.Messages == 0 {
+		return nil
+	}
+	res.Epoch, res.Offset = at.Epoch, at.Offset
+	id := c.identity.Load()
+	if r.Since == nil && r.Last == 0 || at.Offset == 0 && r.Since == nil || !id.Can(r.Room, auth.History) {
+		return nil
+	}
+	s := c.srv
+	ask := Range{Before: at.Offset + 1, Limit: min(max(r.Last, 1), s.limits.Page), Newest: true}
+	if r.Since != nil {
+		ask.Limit = s.limits.Replay
+		if r.Since.Epoch == at.Epoch && r.Since.Offset <= at.Offset {
+			ask.After = r.Since.Offset
+		}
+	}
+	page, err := s.broker.Replay(ctx, r.Room, ask)
+	if err != nil {
+		return err
+	}
+	res.Messages = messages(page.Messages)
+	if r.Since != nil {
+		next := ask.After + 1
+		res.Recovered = r.Since.Epoch == at.Epoch && r.Since.Offset <= at.Offset && page.Last.Epoch == at.Epoch &&
+			(r.Since.Offset == at.Offset || len(page.Messages) > 0 && page.Messages[0].Offset == next)
+	}
+	return nil
+}
+
+func messages(list []Message) []wire.Message {
+	out := make([]wire.Message, len(list))
+	for i := range list {
+		out[i] = message(&list[i])
+	}
+	return out
+}
+
+// sit and takeSeat keep what the connection knows of its seats.
+func (c *Conn) sit(room string, s *seat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seats == nil {
+		c.seats = make(map[string]*seat)
+	}
+	c.seats[room] = s
+}
+
+// takeSeat removes the seat from the connection: of all who want to end it,
+// one gets it.
+func (c *Conn) takeSeat(room string) *seat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.seats[room]
+	delete(c.seats, room)
+	return s
+}
+
+// ask calls a hook that may refuse.
+func (c *Conn) ask(f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(c.ctx, c.srv.limits.Handler)
+	defer cancel()
+	return c.srv.contain(func() error { return f(ctx) })
+}
+
+// now is the time as the protocol tells it.
+func now() time.Time { return time.UnixMilli(time.Now().UnixMilli()) }
+
+// stillAdmits reports whether the connection may stay, given what the hall has
+// heard since the record was read: a change that was delivered before the
+// connection was seated did not see it.
+func (h *hall) stillAdmits(c *Conn, version int64) bool {
+	h.mu.Lock()
+	rec, deleted := h.latest, h.deleted
+	h.mu.Unlock()
+	if deleted {
+		return false
+	}
+	if rec == nil || rec.Version <= version {
+		return true
+	}
+	id := c.Identity()
+	return rec.mayEnter(&id)
+}
+
+func sortedRoles(roles []string) []string {
+	roles = slices.Clone(roles)
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}

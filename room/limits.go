@@ -1,0 +1,180 @@
+package room
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/validate"
+)
+
+// Limits bound what one client can cost. Start from [DefaultLimits] and change
+// what must change; [New] refuses limits that are not set. A zero
+// [limit.Rate] is no limit.
+type Limits struct {
+	// TextFrame is the largest text message, in bytes, envelope and all;
+	// a larger one closes the connection with 1009. Default 1 MiB.
+	TextFrame int
+	// Data bounds what a message carries; see [validate.DefaultLimits].
+	// A binary message larger than Data.BinaryBytes and its envelope closes
+	// the connection with 1009.
+	Data validate.Limits
+
+	// ConnectsPerIP is how fast one address may connect. Default 20 a second.
+	ConnectsPerIP limit.Rate
+	// ConnectionsPerIP, PerUser and PerNode are how many there may be at
+	// once. Defaults 100, 20 and 100,000.
+	ConnectionsPerIP, ConnectionsPerUser, ConnectionsPerNode int
+	// Unauthenticated is how many connections may wait at once for their
+	// first message to authenticate them, where that is allowed.
+	// Default 1,000.
+	Unauthenticated int
+
+	// Messages are the limits of rooms whose Settings have none of their
+	// own.
+	Messages Rates
+	// Requests is how fast one connection may make requests of every other
+	// kind. Default 50 a second.
+	Requests limit.Rate
+	// Joins is how fast one connection may join rooms. Default 10 a second.
+	Joins limit.Rate
+	// Abuse is how often a connection may be refused for being too fast
+	// before it is closed with 4008. Default 100 in 10 seconds.
+	Abuse limit.Rate
+
+	// RoomsPerConnection is how many rooms a connection may be in.
+	// Default 128.
+	RoomsPerConnection int
+	// Page is the most members or messages in one reply. Default 100.
+	Page int
+	// Replay is the most messages that joining with since brings back.
+	// Default 1,000.
+	Replay int
+
+	// MaxLag is how many bytes a connection may be behind a room, or with
+	// its own replies, before it is closed with 4103. Default 8 MiB.
+	MaxLag int
+	// CompressAbove is the size in bytes above which messages are compressed
+	// for clients that negotiated it. Default 1 KiB.
+	CompressAbove int
+
+	// Authentication is how long an Authenticator may take, Default 10 s.
+	Authentication time.Duration
+	// FirstMessage is how long a client may take to authenticate in its
+	// first message, where that is allowed. Default 5 s.
+	FirstMessage time.Duration
+	// Message is how long one message may take to arrive. Default 10 s.
+	Message time.Duration
+	// Heartbeat is how often a silent client is pinged; it is closed with
+	// 4102 after two pings without an answer. Default 25 s.
+	Heartbeat time.Duration
+	// Write is how long a client may take nothing of what it is sent before
+	// it is closed with 4103. Default 10 s.
+	Write time.Duration
+	// Close is how long the closing handshake may take. Default 5 s.
+	Close time.Duration
+	// Handler is how long a hook or handler of the host has. Default 10 s.
+	Handler time.Duration
+	// Expiring is how long before its identity expires a client is told.
+	// Default 60 s.
+	Expiring time.Duration
+}
+
+// Rates are how fast messages may be sent to a room.
+type Rates struct {
+	// Connection is the rate of one connection. Default 50 a second.
+	Connection limit.Rate
+	// User is the rate of one user on all connections. Default 100 a second.
+	User limit.Rate
+	// Room is the rate of all users together. Default 1,000 a second.
+	Room limit.Rate
+}
+
+// DefaultLimits returns the defaults.
+func DefaultLimits() Limits {
+	return Limits{
+		TextFrame:          1 << 20,
+		Data:               validate.DefaultLimits(),
+		ConnectsPerIP:      limit.PerSecond(20),
+		ConnectionsPerIP:   100,
+		ConnectionsPerUser: 20,
+		ConnectionsPerNode: 100_000,
+		Unauthenticated:    1_000,
+		Messages:           Rates{Connection: limit.PerSecond(50), User: limit.PerSecond(100), Room: limit.PerSecond(1000)},
+		Requests:           limit.PerSecond(50),
+		Joins:              limit.PerSecond(10),
+		Abuse:              limit.Rate{Events: 100, Per: 10 * time.Second},
+		RoomsPerConnection: 128,
+		Page:               100,
+		Replay:             1_000,
+		MaxLag:             8 << 20,
+		CompressAbove:      1 << 10,
+		Authentication:     10 * time.Second,
+		FirstMessage:       5 * time.Second,
+		Message:            10 * time.Second,
+		Heartbeat:          25 * time.Second,
+		Write:              10 * time.Second,
+		Close:              5 * time.Second,
+		Handler:            10 * time.Second,
+		Expiring:           60 * time.Second,
+	}
+}
+
+// envelope is how much of a binary message may be its envelope.
+const envelope = 4<<10 + 2
+
+func (l *Limits) check() error {
+	const hint = "start from room.DefaultLimits()"
+	for name, n := range map[string]int{
+		"TextFrame": l.TextFrame, "ConnectionsPerIP": l.ConnectionsPerIP, "ConnectionsPerUser": l.ConnectionsPerUser,
+		"ConnectionsPerNode": l.ConnectionsPerNode, "Unauthenticated": l.Unauthenticated, "RoomsPerConnection": l.RoomsPerConnection,
+		"Page": l.Page, "Replay": l.Replay, "MaxLag": l.MaxLag, "CompressAbove": l.CompressAbove,
+	} {
+		if n <= 0 {
+			return fmt.Errorf("Limits.%s is %d: %s", name, n, hint)
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"Authentication": l.Authentication, "FirstMessage": l.FirstMessage, "Message": l.Message, "Heartbeat": l.Heartbeat,
+		"Write": l.Write, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("Limits.%s is %v: %s", name, d, hint)
+		}
+	}
+	for name, r := range map[string]limit.Rate{
+		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Abuse": l.Abuse,
+		"Messages.Connection": l.Messages.Connection, "Messages.User": l.Messages.User, "Messages.Room": l.Messages.Room,
+	} {
+		if err := r.Validate(); err != nil {
+			return fmt.Errorf("Limits.%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// announce is what a client is told in its welcome. Rates are per second.
+func (l *Limits) announce() []wire.Limit {
+	perSecond := func(r limit.Rate) int64 {
+		if r.Per <= 0 {
+			return 0
+		}
+		return int64(float64(r.Events) / r.Per.Seconds())
+	}
+	return []wire.Limit{
+		{Name: "text_frame_bytes", Value: int64(l.TextFrame)},
+		{Name: "text_chars", Value: int64(l.Data.TextChars)},
+		{Name: "json_bytes", Value: int64(l.Data.JSONBytes)},
+		{Name: "binary_bytes", Value: int64(l.Data.BinaryBytes)},
+		{Name: "json_depth", Value: int64(l.Data.Depth)},
+		{Name: "array_elements", Value: int64(l.Data.Elements)},
+		{Name: "object_keys", Value: int64(l.Data.Keys)},
+		{Name: "rooms", Value: int64(l.RoomsPerConnection)},
+		{Name: "messages_per_second", Value: perSecond(l.Messages.Connection)},
+		{Name: "messages_per_second_user", Value: perSecond(l.Messages.User)},
+		{Name: "messages_per_second_room", Value: perSecond(l.Messages.Room)},
+		{Name: "requests_per_second", Value: perSecond(l.Requests)},
+		{Name: "joins_per_second", Value: perSecond(l.Joins)},
+	}
+}

@@ -1,0 +1,94 @@
+package room
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/validate"
+)
+
+// lookup finds a room's settings and record. A room that does not exist has a
+// record that lets nobody in, so that what follows, and how long it takes, is
+// the same for it as for one that is closed to the asker.
+func (s *Server) lookup(ctx context.Context, name string) (*Settings, Record, error) {
+	if !validate.Room(name) {
+		return nil, Record{}, refuse(CodeInvalidRoom)
+	}
+	rec, err := s.store.Record(ctx, name)
+	missing := errors.Is(err, ErrNoRoom)
+	if err != nil && !missing {
+		return nil, Record{}, unavailable(err)
+	}
+	settings := s.patterns.find(name)
+	switch {
+	case settings == nil:
+		return &nowhere, Record{Room: name, Permission: Private}, nil
+	case missing && !settings.Standing:
+		return settings, Record{Room: name, Permission: Private}, nil
+	case missing:
+		return settings, settings.record(name), nil
+	}
+	return settings, rec, nil
+}
+
+// nowhere stands for the pattern of names that match none.
+var nowhere = Settings{Permission: Private}
+
+// record is that of a room of which nothing is stored.
+func (s *Settings) record(name string) Record {
+	return Record{Room: name, Permission: s.Permission, Roles: s.Roles, MaxMembers: s.MaxMembers}
+}
+
+// visible finds a room for someone who may enter it. For all others it is
+// forbidden, whether or not it exists.
+func (s *Server) visible(ctx context.Context, c *Conn, name string) (*Settings, Record, error) {
+	settings, rec, err := s.lookup(ctx, name)
+	if err != nil {
+		return nil, Record{}, err
+	}
+	id := c.Identity()
+	if !rec.mayEnter(&id) {
+		return nil, Record{}, refuse(CodeForbidden)
+	}
+	return settings, rec, nil
+}
+
+// managed finds a room for someone who may manage it.
+func (s *Server) managed(ctx context.Context, c *Conn, name string) (*Settings, Record, error) {
+	settings, rec, err := s.lookup(ctx, name)
+	if err != nil {
+		return nil, Record{}, err
+	}
+	id := c.Identity()
+	if !rec.mayManage(&id) {
+		return nil, Record{}, refuse(CodeForbidden)
+	}
+	return settings, rec, nil
+}
+
+// member finds the seat of a connection that is in the room and whose
+// capabilities leave it the verb.
+func (c *Conn) member(name string, verb auth.Verb) (*seat, error) {
+	if !validate.Room(name) {
+		return nil, refuse(CodeInvalidRoom)
+	}
+	s := c.seat(name)
+	if s == nil {
+		return nil, refuse(CodeNotMember)
+	}
+	if id := c.identity.Load(); !id.Can(name, verb) {
+		return nil, refuse(CodeForbidden)
+	}
+	return s, nil
+}
+
+// unavailable is for a store that failed: nobody knows whether what was asked
+// has been done.
+func unavailable(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: CodeUnavailable, Cause: err}
+}

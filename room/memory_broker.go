@@ -1,0 +1,220 @@
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+)
+
+// NewMemoryBroker returns a Broker that lives in this process. Several servers
+// of one process may share it.
+func NewMemoryBroker() Broker {
+	return &memoryBroker{logs: make(map[string]*memoryLog)}
+}
+
+type memoryBroker struct {
+	mu   sync.RWMutex // protects logs; taken before a log's own
+	logs map[string]*memoryLog
+}
+
+// memoryLog is one room. Its lock is what makes the room's order: it is held
+// while the subscribers are called.
+type memoryLog struct {
+	mu          sync.Mutex // protects everything below
+	dropped     bool       // no longer in the broker's map
+	epoch       string
+	last        uint64
+	entries     []Message // consecutive offsets, the newest being last
+	keep        Retention
+	receipts    map[sender]Receipt
+	order       []sender // the keys of receipts, oldest first
+	subscribers []*subscriber
+}
+
+type sender struct{ user, id string }
+
+type subscriber struct{ deliver func(Message) }
+
+const (
+	// dedupWindow is how long a message's ID is remembered, and maxReceipts
+	// how many of them in a room.
+	dedupWindow = 10 * time.Minute
+	maxReceipts = 10_000
+	// sweepSome is how many other rooms are looked at when one is made, so
+	// that what has expired goes without a goroutine to remove it.
+	sweepSome = 3
+)
+
+// lock returns the room's log, made when it is not there, with its lock held.
+func (b *memoryBroker) lock(room string) *memoryLog {
+	for {
+		b.mu.RLock()
+		l := b.logs[room]
+		b.mu.RUnlock()
+		if l == nil {
+			l = b.add(room)
+		}
+		l.mu.Lock()
+		if !l.dropped {
+			return l
+		}
+		l.mu.Unlock()
+	}
+}
+
+func (b *memoryBroker) add(room string) *memoryLog {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.logs[room]; l != nil {
+		return l
+	}
+	seen := 0
+	for name, l := range b.logs { // in random order
+		if seen++; seen > sweepSome {
+			break
+		}
+		b.drop(name, l)
+	}
+	l := &memoryLog{epoch: rand.Text()}
+	b.logs[room] = l
+	return l
+}
+
+// drop forgets a log that holds nothing. The caller holds b.mu.
+func (b *memoryBroker) drop(room string, l *memoryLog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trim(time.Now())
+	if len(l.subscribers)+len(l.entries)+len(l.receipts) == 0 {
+		l.dropped = true
+		delete(b.logs, room)
+	}
+}
+
+func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Receipt, error) {
+	l := b.lock(m.Room)
+	defer l.mu.Unlock()
+	m.Position = Position{}
+	if keep.Messages > 0 && m.Kind == KindMessage {
+		l.keep = keep
+		from := sender{m.From, m.ID}
+		if m.ID != "" {
+			if r, ok := l.receipts[from]; ok && m.At.Sub(r.At) < dedupWindow {
+				r.Duplicate = true
+				return r, nil
+			}
+		}
+		l.last++
+		m.Position = Position{l.epoch, l.last}
+		l.entries = append(l.entries, m)
+		if m.ID != "" {
+			l.remember(from, Receipt{Position: m.Position, At: m.At})
+		}
+		l.trim(m.At)
+	}
+	for _, s := range l.subscribers {
+		s.deliver(m)
+	}
+	return Receipt{Position: m.Position, At: m.At}, nil
+}
+
+func (l *memoryLog) remember(from sender, r Receipt) {
+	if l.receipts == nil {
+		l.receipts = make(map[sender]Receipt)
+	}
+	if _, again := l.receipts[from]; !again {
+		l.order = append(l.order, from)
+	}
+	l.receipts[from] = r
+}
+
+// trim drops what is too old or too much. The caller holds mu.
+func (l *memoryLog) trim(now time.Time) {
+	n := 0
+	for n < len(l.entries) && (len(l.entries)-n > l.keep.Messages || now.Sub(l.entries[n].At) > l.keep.Age) {
+		l.entries[n] = Message{}
+		n++
+	}
+	l.entries = l.entries[n:]
+	n = 0
+	for n < len(l.order) && (len(l.order)-n > maxReceipts || now.Sub(l.receipts[l.order[n]].At) >= dedupWindow) {
+		delete(l.receipts, l.order[n])
+		n++
+	}
+	l.order = l.order[n:]
+}
+
+func (b *memoryBroker) Subscribe(_ context.Context, room string, deliver func(Message)) (Position, func(), error) {
+	l := b.lock(room)
+	defer l.mu.Unlock()
+	s := &subscriber{deliver: deliver}
+	l.subscribers = append(l.subscribers, s)
+	return Position{l.epoch, l.last}, func() { b.cancel(room, l, s) }, nil
+}
+
+func (b *memoryBroker) cancel(room string, l *memoryLog, s *subscriber) {
+	l.mu.Lock()
+	if i := slices.Index(l.subscribers, s); i >= 0 {
+		l.subscribers = slices.Delete(l.subscribers, i, i+1)
+	}
+	empty := len(l.subscribers)+len(l.entries)+len(l.receipts) == 0
+	l.mu.Unlock()
+	if empty {
+		b.mu.Lock()
+		if b.logs[room] == l {
+			b.drop(room, l)
+		}
+		b.mu.Unlock()
+	}
+}
+
+func (b *memoryBroker) Replay(_ context.Context, room string, r Range) (Page, error) {
+	b.mu.RLock()
+	l := b.logs[room]
+	b.mu.RUnlock()
+	if l == nil {
+		return Page{}, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trim(time.Now())
+	page := Page{Last: Position{l.epoch, l.last}}
+	if len(l.entries) == 0 {
+		return page, nil
+	}
+	page.First = l.entries[0].Offset
+	from, to := 0, len(l.entries)
+	if r.After >= page.First {
+		from = int(min(r.After-page.First+1, uint64(to)))
+	}
+	if r.Before != 0 {
+		if r.Before <= page.First {
+			to = 0
+		} else {
+			to = int(min(r.Before-page.First, uint64(to)))
+		}
+	}
+	if from >= to {
+		return page, nil
+	}
+	if to-from > r.Limit {
+		page.More = true
+		if r.Newest {
+			from = to - r.Limit
+		} else {
+			to = from + r.Limit
+		}
+	}
+	page.Messages = slices.Clone(l.entries[from:to])
+	return page, nil
+}
+
+func (b *memoryBroker) Forget(_ context.Context, room string) error {
+	l := b.lock(room)
+	defer l.mu.Unlock()
+	l.entries, l.receipts, l.order = nil, nil, nil
+	l.epoch, l.last = rand.Text(), 0
+	return nil
+}

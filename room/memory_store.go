@@ -1,0 +1,170 @@
+package room
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// NewMemoryStore returns a Store that lives in this process. Several servers
+// of one process may share it.
+func NewMemoryStore() Store {
+	return &memoryStore{rooms: make(map[string]*memoryRoom)}
+}
+
+type memoryStore struct {
+	mu    sync.Mutex // protects everything here and in the rooms
+	rooms map[string]*memoryRoom
+}
+
+type memoryRoom struct {
+	record  Record
+	members []*memoryMember // in the order of User
+}
+
+type memoryMember struct {
+	Member
+	connections []string
+}
+
+func (r *memoryRoom) find(user string) (int, bool) {
+	return slices.BinarySearchFunc(r.members, user, func(m *memoryMember, user string) int {
+		return strings.Compare(m.User, user)
+	})
+}
+
+// room returns the room, made when it is not there. The caller holds mu.
+func (s *memoryStore) room(name string) *memoryRoom {
+	r := s.rooms[name]
+	if r == nil {
+		r = &memoryRoom{}
+		s.rooms[name] = r
+	}
+	return r
+}
+
+// tidy drops a room that holds nothing. The caller holds mu.
+func (s *memoryStore) tidy(name string) {
+	if r := s.rooms[name]; r != nil && r.record.Version == 0 && len(r.members) == 0 {
+		delete(s.rooms, name)
+	}
+}
+
+func (s *memoryStore) Create(_ context.Context, rec Record) (Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.room(rec.Room)
+	if r.record.Version != 0 {
+		return Record{}, ErrRoomExists
+	}
+	rec.Version = 1
+	r.record = rec
+	return rec, nil
+}
+
+func (s *memoryStore) Record(_ context.Context, room string) (Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[room]
+	if r == nil || r.record.Version == 0 {
+		return Record{}, ErrNoRoom
+	}
+	return r.record, nil
+}
+
+func (s *memoryStore) Update(_ context.Context, rec Record) (Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.tidy(rec.Room)
+	r := s.room(rec.Room)
+	if r.record.Version != rec.Version {
+		return Record{}, ErrConflict
+	}
+	rec.Version++
+	r.record = rec
+	return rec, nil
+}
+
+func (s *memoryStore) Delete(_ context.Context, room string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[room]
+	delete(s.rooms, room)
+	if r == nil || r.record.Version == 0 {
+		return ErrNoRoom
+	}
+	return nil
+}
+
+func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMembers int) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.tidy(seat.Room)
+	r := s.room(seat.Room)
+	if r.record.Version != version {
+		return false, ErrConflict
+	}
+	i, in := r.find(seat.User)
+	if in {
+		m := r.members[i]
+		if !slices.Contains(m.connections, seat.Connection) {
+			m.connections = append(m.connections, seat.Connection)
+		}
+		return false, nil
+	}
+	if len(r.members) >= maxMembers {
+		return false, ErrRoomFull
+	}
+	r.members = slices.Insert(r.members, i, &memoryMember{
+		Member:      Member{User: seat.User, Name: seat.Name, Since: time.Now()},
+		connections: []string{seat.Connection},
+	})
+	return true, nil
+}
+
+func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.tidy(seat.Room)
+	r := s.rooms[seat.Room]
+	if r == nil {
+		return false, nil
+	}
+	i, in := r.find(seat.User)
+	if !in {
+		return false, nil
+	}
+	m := r.members[i]
+	at := slices.Index(m.connections, seat.Connection)
+	if at < 0 {
+		return false, nil
+	}
+	m.connections = slices.Delete(m.connections, at, at+1)
+	if len(m.connections) > 0 {
+		return false, nil
+	}
+	r.members = slices.Delete(r.members, i, i+1)
+	return true, nil
+}
+
+func (s *memoryStore) Members(_ context.Context, room, after string, limit int) ([]Member, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[room]
+	if r == nil {
+		return nil, false, nil
+	}
+	i, in := r.find(after)
+	if in {
+		i++
+	}
+	rest := r.members[i:]
+	page := make([]Member, min(limit, len(rest)))
+	for i := range page {
+		page[i] = rest[i].Member
+		page[i].Connections = len(rest[i].connections)
+	}
+	return page, len(rest) > len(page), nil
+}

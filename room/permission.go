@@ -1,0 +1,67 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/wardroom/wardroom/auth"
+)
+
+// Permission says who may enter a room. Whoever made the room, its owner, may
+// enter whatever it says; a ban outweighs them all.
+type Permission string
+
+const (
+	// Private rooms are for their owner and those invited. It is the zero
+	// value's meaning: nobody gets in unless somebody says so.
+	Private Permission = "private"
+	// Public rooms are for everyone who is authenticated.
+	Public Permission = "public"
+	// Restricted rooms are for those who have one of the room's roles.
+	Restricted Permission = "restricted"
+	// OwnerOnly rooms are for their owner, on any number of devices.
+	OwnerOnly Permission = "owner_only"
+)
+
+func (p Permission) valid() bool {
+	switch p {
+	case Private, Public, Restricted, OwnerOnly:
+		return true
+	}
+	return false
+}
+
+// mayEnter is the rule of the four permissions.
+func (r *Record) mayEnter(id *auth.Identity) bool {
+	if !id.Can(r.Room, auth.Join) {
+		return false
+	}
+	if r.ownedBy(id) {
+		return true
+	}
+	switch r.Permission {
+	case Public:
+		return true
+	case Restricted:
+		return slices.ContainsFunc(r.Roles, id.HasRole)
+	case Private:
+		return slices.Contains(r.Invited, id.ID)
+	}
+	return false
+}
+
+// mayManage says who may change a room's settings and delete it.
+func (r *Record) mayManage(id *auth.Identity) bool {
+	return r.ownedBy(id) && id.Can(r.Room, auth.Manage)
+}
+
+func (r *Record) ownedBy(id *auth.Identity) bool {
+	return r.Owner != "" && r.Owner == id.ID
+}
+
+func (p Permission) check() error {
+	if !p.valid() {
+		return fmt.Errorf("permission %q: use room.Public, room.Private, room.Restricted or room.OwnerOnly", string(p))
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package room
+
+import (
+	"context"
+	"slices"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/validate"
+)
+
+const defaultEvent = "message"
+
+// publish says something in a room: check it, let the host change or refuse
+// it, hand it to the broker. The broker calls hall.deliver, which appends it to
+// the members' logs; the sockets are written when this connection's input is
+// used up.
+func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	s := c.srv
+	seat, err := c.member(r.Room, auth.Publish)
+	if err != nil {
+		return nil, err
+	}
+	m := Message{Kind: KindMessage, Room: r.Room, Event: r.Event, From: c.identity.Load().ID, ID: r.ID, Binary: r.Binary}
+	if m.Event == "" {
+		m.Event = defaultEvent
+	}
+	if !validate.Event(m.Event) {
+		return nil, refuse(CodeInvalidEvent)
+	}
+	if err := c.limitMessage(ctx, seat); err != nil {
+		return nil, err
+	}
+	if m.Data, err = s.checkData(r.Data, r.Binary); err != nil {
+		return nil, err
+	}
+	m.Data = slices.Clone(m.Data) // the frame's buffer is used again for the next one
+	if s.hooks.message != nil {
+		c.flush()
+		if err := c.ask(func(ctx context.Context) error { return s.hooks.message(ctx, c, &m) }); err != nil {
+			return nil, err
+		}
+		m.Room = r.Room
+	}
+	keep := seat.settings.History
+	if r.NoStore {
+		keep = Retention{}
+	}
+	if r.NoEcho {
+		m.Except = c.id
+	}
+	m.At = now()
+	seat.hall.hold(&c.batch)
+	receipt, err := s.broker.Publish(ctx, m, keep)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if r.Ref == 0 {
+		return nil, nil
+	}
+	return &wire.PublishResult{Offset: receipt.Offset, Epoch: receipt.Epoch, At: receipt.At.UnixMilli(), Duplicate: receipt.Duplicate}, nil
+}
+
+// checkData applies the rules for content and returns what may be sent.
+func (s *Server) checkData(data []byte, binary bool) ([]byte, error) {
+	rules := validate.Rules{Limits: s.limits.Data}
+	if binary {
+		if e := rules.Binary(data); e != nil {
+			return nil, e
+		}
+		return data, nil
+	}
+	clean, e := rules.JSON(data)
+	if e != nil {
+		return nil, e
+	}
+	return clean, nil
+}
+
+// limitMessage applies the limits that more than this connection shares.
+func (c *Conn) limitMessage(ctx context.Context, seat *seat) error {
+	s := c.srv
+	rates := &s.limits.Messages
+	if seat.settings.Rates != nil {
+		rates = seat.settings.Rates
+	}
+	d, err := s.limiter.Allow(ctx, seat.userKey, rates.User, 1)
+	if err == nil && d.OK {
+		d, err = s.limiter.Allow(ctx, seat.roomKey, rates.Room, 1)
+	}
+	if err != nil {
+		return nil // a limiter that is down stops nobody
+	}
+	if !d.OK {
+		return c.limited(d.RetryAfter)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package room
+
+import (
+	"context"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+)
+
+// members answers who is in a room.
+func (c *Conn) members(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	if _, err := c.member(r.Room, auth.Presence); err != nil {
+		return nil, err
+	}
+	limit := c.srv.limits.Page
+	if r.Limit > 0 {
+		limit = min(limit, r.Limit)
+	}
+	list, next, err := c.srv.memberPage(ctx, c, r.Room, r.Cursor, limit)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &wire.MembersResult{Members: list, Next: next}, nil
+}
+
+// memberPage is one page of members; next is the cursor of the one after.
+// Those without the capability to see who is there see nobody.
+func (s *Server) memberPage(ctx context.Context, c *Conn, room, after string, limit int) (page []wire.Member, next string, err error) {
+	if id := c.identity.Load(); !id.Can(room, auth.Presence) {
+		return nil, "", nil
+	}
+	list, more, err := s.store.Members(ctx, room, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	page = make([]wire.Member, len(list))
+	for i, m := range list {
+		page[i] = wire.Member{User: m.User, Name: m.Name, Status: statusOnline, Since: m.Since.UnixMilli(), Connections: m.Connections}
+	}
+	if more {
+		next = list[len(list)-1].User
+	}
+	return page, next, nil
+}
+
+const statusOnline = "online"
+
+// history answers a page of what was said.
+func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	s := c.srv
+	if _, err := c.member(r.Room, auth.History); err != nil {
+		return nil, err
+	}
+	if r.Before != 0 && r.After != 0 {
+		return nil, &Error{Code: CodeBadRequest, Message: "Use before or after, not both."}
+	}
+	if s.patterns.find(r.Room).History.Messages == 0 {
+		return &wire.HistoryResult{}, nil
+	}
+	ask := Range{Before: r.Before, After: r.After, Limit: s.limits.Page, Newest: r.After == 0}
+	if r.Limit > 0 {
+		ask.Limit = min(ask.Limit, r.Limit)
+	}
+	page, err := s.broker.Replay(ctx, r.Room, ask)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &wire.HistoryResult{Messages: messages(page.Messages), Epoch: page.Last.Epoch, More: page.More}, nil
+}

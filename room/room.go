@@ -1,0 +1,201 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/wardroom/wardroom/internal/transport"
+	"github.com/wardroom/wardroom/validate"
+)
+
+// Room is a host's hold on one room, whether or not anyone is in it. It obeys
+// no permissions: the host may do everything. Its methods are safe for
+// concurrent use, act on every node, and return an *[Error] when they fail.
+type Room struct {
+	srv  *Server
+	name string
+}
+
+// Room returns the room of that name.
+func (s *Server) Room(name string) *Room { return &Room{srv: s, name: name} }
+
+// Name is the room's name.
+func (r *Room) Name() string { return r.name }
+
+// PublishOption changes one Publish.
+type PublishOption func(*Message, *Retention)
+
+// From names a sender. Without it messages have none.
+func From(system string) PublishOption { return func(m *Message, _ *Retention) { m.From = system } }
+
+// MessageID makes publishing idempotent: in a room with history a further
+// message with the same sender and ID is not published again.
+func MessageID(id string) PublishOption { return func(m *Message, _ *Retention) { m.ID = id } }
+
+// Ephemeral keeps the message out of the history.
+func Ephemeral() PublishOption { return func(_ *Message, keep *Retention) { *keep = Retention{} } }
+
+// Publish sends data, marshalled to JSON, to everyone in the room. A []byte is
+// sent as a binary message. The receipt says where it was stored, if it was.
+func (r *Room) Publish(ctx context.Context, event string, data any, opts ...PublishOption) (Receipt, error) {
+	s := r.srv
+	settings, _, err := s.lookup(ctx, r.name)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !validate.Event(event) {
+		return Receipt{}, refuse(CodeInvalidEvent)
+	}
+	m := Message{Kind: KindMessage, Room: r.name, Event: event, At: now()}
+	if raw, ok := data.([]byte); ok {
+		m.Data, m.Binary = slices.Clone(raw), true
+	} else if m.Data, err = json.Marshal(data); err != nil {
+		return Receipt{}, &Error{Code: CodeBadRequest, Cause: err}
+	}
+	keep := settings.History
+	for _, opt := range opts {
+		opt(&m, &keep)
+	}
+	return s.announce(ctx, nil, m, keep)
+}
+
+// announce publishes for the host. What it causes here is flushed at once,
+// unless the caller has a batch.
+func (s *Server) announce(ctx context.Context, batch *transport.Batch, m Message, keep Retention) (Receipt, error) {
+	own := batch == nil
+	if own {
+		batch = new(transport.Batch)
+	}
+	if h := s.findHall(m.Room); h != nil {
+		h.hold(batch)
+	}
+	receipt, err := s.broker.Publish(ctx, m, keep)
+	if own {
+		batch.Flush()
+	}
+	if err != nil {
+		return Receipt{}, unavailable(err)
+	}
+	return receipt, nil
+}
+
+// Create makes the room with an owner, who may be empty: the host's own. What
+// rec leaves open is the pattern's.
+func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
+	settings := r.srv.patterns.find(r.name)
+	if settings == nil || !validate.Room(r.name) {
+		return Record{}, &Error{Code: CodeInvalidRoom, Cause: fmt.Errorf("no pattern of WithRooms matches %q", r.name)}
+	}
+	full := settings.record(r.name)
+	full.Owner, full.Invited, full.CreatedAt = rec.Owner, rec.Invited, now()
+	if rec.Permission != "" {
+		full.Permission = rec.Permission
+	}
+	if rec.Roles != nil {
+		full.Roles = rec.Roles
+	}
+	if rec.MaxMembers != 0 {
+		full.MaxMembers = rec.MaxMembers
+	}
+	if err := full.Permission.check(); err != nil {
+		return Record{}, &Error{Code: CodeBadRequest, Cause: err}
+	}
+	made, err := r.srv.store.Create(ctx, full)
+	if errors.Is(err, ErrRoomExists) {
+		return Record{}, refuse(CodeAlreadyExists)
+	}
+	if err != nil {
+		return Record{}, unavailable(err)
+	}
+	return made, nil
+}
+
+// Record returns what is stored of the room, or what its pattern says when
+// nothing is; Record.Version is 0 then.
+func (r *Room) Record(ctx context.Context) (Record, error) {
+	_, rec, err := r.srv.lookup(ctx, r.name)
+	return rec, err
+}
+
+// Update changes the room's record. f is called with the present one and
+// changes it; it may be called again when somebody else was faster. Members who
+// may not stay are removed.
+func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
+	for range 5 {
+		_, rec, err := r.srv.lookup(ctx, r.name)
+		if err != nil {
+			return Record{}, err
+		}
+		version := rec.Version
+		rec.Roles, rec.Invited = slices.Clone(rec.Roles), slices.Clone(rec.Invited)
+		f(&rec)
+		rec.Room, rec.Version = r.name, version
+		if err := rec.Permission.check(); err != nil {
+			return Record{}, &Error{Code: CodeBadRequest, Cause: err}
+		}
+		rec, err = r.srv.replace(ctx, nil, rec)
+		if !errors.Is(err, ErrConflict) {
+			return rec, err
+		}
+	}
+	return Record{}, refuse(CodeConflict)
+}
+
+// Delete removes the room, its history and everyone in it.
+func (r *Room) Delete(ctx context.Context) error { return r.srv.drop(ctx, r.name) }
+
+// Members returns up to limit users in the order of their IDs, behind after,
+// and whether there are more.
+func (r *Room) Members(ctx context.Context, after string, limit int) ([]Member, bool, error) {
+	list, more, err := r.srv.store.Members(ctx, r.name, after, limit)
+	if err != nil {
+		return nil, false, unavailable(err)
+	}
+	return list, more, nil
+}
+
+// History reads the room's log.
+func (r *Room) History(ctx context.Context, ask Range) (Page, error) {
+	page, err := r.srv.broker.Replay(ctx, r.name, ask)
+	if err != nil {
+		return Page{}, unavailable(err)
+	}
+	return page, nil
+}
+
+// replace stores a changed record and tells everyone. It returns a bare
+// ErrConflict.
+func (s *Server) replace(ctx context.Context, batch *transport.Batch, rec Record) (Record, error) {
+	rec, err := s.store.Update(ctx, rec)
+	if errors.Is(err, ErrConflict) {
+		return Record{}, ErrConflict
+	}
+	if err != nil {
+		return Record{}, unavailable(err)
+	}
+	data, err := encodeRecord(rec)
+	if err != nil {
+		return Record{}, err
+	}
+	_, err = s.announce(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()}, Retention{})
+	return rec, err
+}
+
+// drop deletes a room and tells everyone.
+func (s *Server) drop(ctx context.Context, name string) error {
+	if err := s.store.Delete(ctx, name); err != nil && !errors.Is(err, ErrNoRoom) {
+		return unavailable(err)
+	}
+	_, err := s.announce(ctx, nil, Message{Kind: KindDeleted, Room: name, At: time.UnixMilli(time.Now().UnixMilli())}, Retention{})
+	if err == nil {
+		if err = s.broker.Forget(ctx, name); err != nil {
+			err = unavailable(err)
+		}
+	}
+	return err
+}

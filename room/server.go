@@ -1,0 +1,192 @@
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/origin"
+	"github.com/wardroom/wardroom/internal/transport"
+	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/limit"
+)
+
+// Server is an http.Handler that serves rooms over WebSocket. All its methods
+// are safe for concurrent use. Call [Server.Shutdown] when done with it.
+type Server struct {
+	authenticator auth.Authenticator
+	sources       auth.Sources
+	origins       *origin.Policy // nil: any
+	clientIP      *limit.ClientIP
+	patterns      patterns
+	store         Store
+	broker        Broker
+	limiter       limit.Limiter
+	limits        Limits
+	announced     []wire.Limit
+	socket        transport.Options
+	node          string
+	log           *slog.Logger
+	hooks         hooks
+
+	perIP, perUser, perNode *limit.Gauge
+	waiting                 *limit.Gauge // not yet authenticated
+
+	// calls and middleware are replaced, never changed, under setupMu.
+	setupMu    sync.Mutex
+	calls      atomic.Pointer[map[string]call]
+	middleware []Middleware
+	handler    atomic.Pointer[Handler] // nil: dispatch alone
+
+	hallMu sync.Mutex // protects halls and their refs
+	halls  map[string]*hall
+
+	connMu   sync.Mutex // protects what follows
+	conns    map[*Conn]struct{}
+	users    map[string]map[*Conn]struct{}
+	draining bool
+	settled  bool          // idle is closed
+	idle     chan struct{} // closed when draining and the last connection is gone
+
+	ctx  context.Context // ends with the server
+	stop context.CancelFunc
+	wg   sync.WaitGroup // every goroutine of the server and its connections
+}
+
+// New returns a server. It fails when an option is wrong or something that has
+// no safe default is missing, and says what to write instead.
+func New(opts ...Option) (*Server, error) {
+	cfg := config{limits: DefaultLimits()}
+	for _, opt := range opts {
+		if err := opt(&cfg); err != nil {
+			return nil, fmt.Errorf("room: %w", err)
+		}
+	}
+	policy, clientIP, err := cfg.complete()
+	if err != nil {
+		return nil, fmt.Errorf("room: %w", err)
+	}
+	if cfg.anyOrigin {
+		policy = nil
+	}
+	s := &Server{
+		authenticator: cfg.authenticator,
+		sources:       cfg.sources,
+		origins:       policy,
+		clientIP:      clientIP,
+		patterns:      cfg.patterns,
+		store:         cfg.store,
+		broker:        cfg.broker,
+		limiter:       cfg.limiter,
+		limits:        cfg.limits,
+		announced:     cfg.limits.announce(),
+		node:          cfg.node,
+		log:           cfg.log,
+		hooks:         cfg.hooks,
+		perIP:         limit.NewGauge(),
+		perUser:       limit.NewGauge(),
+		perNode:       limit.NewGauge(),
+		waiting:       limit.NewGauge(),
+		halls:         make(map[string]*hall),
+		conns:         make(map[*Conn]struct{}),
+		users:         make(map[string]map[*Conn]struct{}),
+		idle:          make(chan struct{}),
+	}
+	s.socket = transport.Options{
+		MaxText:         int64(s.limits.TextFrame),
+		MaxBinary:       int64(s.limits.Data.BinaryBytes) + envelope,
+		MessageDeadline: s.limits.Message,
+		Heartbeat:       s.limits.Heartbeat,
+		WriteDeadline:   s.limits.Write,
+		CloseDeadline:   s.limits.Close,
+		MaxQueue:        s.limits.MaxLag,
+		Compress:        true,
+	}
+	for _, c := range codecs {
+		s.socket.Subprotocols = append(s.socket.Subprotocols, c.Subprotocol())
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// newID returns an identifier with 128 random bits or more.
+func newID() string { return rand.Text() }
+
+// add registers a connection, or reports that the server is draining.
+func (s *Server) add(c *Conn) bool {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+// addUser makes the connection known by its user.
+func (s *Server) addUser(c *Conn) {
+	user := c.Identity().ID
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	set := s.users[user]
+	if set == nil {
+		set = make(map[*Conn]struct{})
+		s.users[user] = set
+	}
+	set[c] = struct{}{}
+}
+
+func (s *Server) remove(c *Conn) {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	delete(s.conns, c)
+	if id := c.identity.Load(); id != nil {
+		if set := s.users[id.ID]; set != nil {
+			if delete(set, c); len(set) == 0 {
+				delete(s.users, id.ID)
+			}
+		}
+	}
+	s.settle()
+}
+
+// settle closes idle once. The caller holds connMu.
+func (s *Server) settle() {
+	if s.draining && len(s.conns) == 0 && !s.settled {
+		s.settled = true
+		close(s.idle)
+	}
+}
+
+// connsOf returns the user's connections on this node.
+func (s *Server) connsOf(user string) []*Conn {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	conns := make([]*Conn, 0, len(s.users[user]))
+	for c := range s.users[user] {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// Stats is a look at what a server holds on this node.
+type Stats struct {
+	Connections int
+	Users       int
+	Rooms       int // with at least one member here
+}
+
+// Stats counts.
+func (s *Server) Stats() Stats {
+	s.connMu.Lock()
+	st := Stats{Connections: len(s.conns), Users: len(s.users)}
+	s.connMu.Unlock()
+	s.hallMu.Lock()
+	st.Rooms = len(s.halls)
+	s.hallMu.Unlock()
+	return st
+}

@@ -1,0 +1,167 @@
+package room
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/validate"
+)
+
+// Settings are what the rooms of one pattern have in common; see [WithRooms].
+type Settings struct {
+	// Permission is that of a room of which nothing else is said. The zero
+	// value is Private.
+	Permission Permission
+	// Roles are those that may enter when the permission is Restricted.
+	Roles []string
+	// MaxMembers is how many users fit in, however many connections each
+	// has. 0 means 1,000. Clients may ask for less.
+	MaxMembers int
+	// History says what is kept of what was said. The zero value keeps
+	// nothing: messages have no offset then and nobody can catch up.
+	History Retention
+	// Rates are how fast messages may be sent to each room, in place of
+	// Limits.Messages. Nil means those.
+	Rates *Rates
+	// AllowCreate lets clients make rooms of this pattern, which they then
+	// own.
+	AllowCreate bool
+	// Standing rooms exist from the start, one for every name that matches,
+	// and have no owner. A pattern without a * is always standing.
+	Standing bool
+}
+
+// Retention says how much of a room's log is kept.
+type Retention struct {
+	// Messages is the number of messages kept; 0 keeps nothing.
+	Messages int
+	// Age is how long each is kept; 0 means 24 hours.
+	Age time.Duration
+}
+
+// Keep is a Retention of the newest n messages, none older than age.
+func Keep(n int, age time.Duration) Retention { return Retention{Messages: n, Age: age} }
+
+const (
+	defaultMaxMembers = 1000
+	defaultAge        = 24 * time.Hour
+	maxRoles          = 64
+	maxInvited        = 1000
+)
+
+func (s *Settings) normalise() error {
+	if s.Permission == "" {
+		s.Permission = Private
+	}
+	if err := s.Permission.check(); err != nil {
+		return err
+	}
+	if s.Permission == Restricted && len(s.Roles) == 0 {
+		return fmt.Errorf("permission restricted without roles lets nobody in: set Settings.Roles")
+	}
+	if s.MaxMembers == 0 {
+		s.MaxMembers = defaultMaxMembers
+	}
+	if s.MaxMembers < 0 || s.History.Messages < 0 || s.History.Age < 0 {
+		return fmt.Errorf("negative MaxMembers or History")
+	}
+	if s.Rates != nil {
+		for _, r := range []limit.Rate{s.Rates.Connection, s.Rates.User, s.Rates.Room} {
+			if err := r.Validate(); err != nil {
+				return fmt.Errorf("rates: %w", err)
+			}
+		}
+	}
+	if s.History.Messages > 0 && s.History.Age == 0 {
+		s.History.Age = defaultAge
+	}
+	return nil
+}
+
+// pattern is one entry of WithRooms.
+type pattern struct {
+	text     string
+	segments []string
+	settings Settings
+}
+
+func parsePattern(text string, s Settings) (pattern, error) {
+	if err := s.normalise(); err != nil {
+		return pattern{}, fmt.Errorf("rooms %q: %w", text, err)
+	}
+	segments := strings.Split(text, ":")
+	wild := false
+	for _, seg := range segments {
+		switch {
+		case seg == "*":
+			wild = true
+		case seg == "" || strings.Contains(seg, "*") || !validate.Room(seg):
+			return pattern{}, fmt.Errorf("rooms %q: use names of A-Z a-z 0-9 _ - . separated by : with * in the place of whole names, such as %q", text, "team:*")
+		}
+	}
+	if !wild {
+		s.Standing = true
+		if !validate.Room(text) {
+			return pattern{}, fmt.Errorf("rooms %q: longer than 64 bytes", text)
+		}
+	}
+	return pattern{text: text, segments: segments, settings: s}, nil
+}
+
+// matches compares segment by segment; * stands for exactly one, not empty.
+func (p *pattern) matches(name string) bool {
+	rest, more := name, true
+	for _, want := range p.segments {
+		if !more {
+			return false
+		}
+		var seg string
+		seg, rest, more = strings.Cut(rest, ":")
+		if seg == "" || want != "*" && want != seg {
+			return false
+		}
+	}
+	return !more
+}
+
+// patterns finds the settings of a room by its name: an exact pattern wins,
+// then the first that matches in the order they were given.
+type patterns struct {
+	exact map[string]*pattern
+	wild  []*pattern
+}
+
+func (ps *patterns) add(p pattern) error {
+	if ps.exact == nil {
+		ps.exact = make(map[string]*pattern)
+	}
+	if !strings.Contains(p.text, "*") {
+		if ps.exact[p.text] != nil {
+			return fmt.Errorf("rooms %q are given twice", p.text)
+		}
+		ps.exact[p.text] = &p
+		return nil
+	}
+	for _, have := range ps.wild {
+		if have.text == p.text {
+			return fmt.Errorf("rooms %q are given twice", p.text)
+		}
+	}
+	ps.wild = append(ps.wild, &p)
+	return nil
+}
+
+// find returns nil for a name that no pattern matches.
+func (ps *patterns) find(name string) *Settings {
+	if p := ps.exact[name]; p != nil {
+		return &p.settings
+	}
+	for _, p := range ps.wild {
+		if p.matches(name) {
+			return &p.settings
+		}
+	}
+	return nil
+}
