@@ -34,3 +34,6 @@ func Wake(l *Log) {
 		l.Flush()
 	}
 }
+
+// Held reports whether some batch has promised to flush l.
+func (l *Log) Held() bool { return l.holds.Load() > 0 }
