@@ -62,11 +62,7 @@ fmt: ## format all Go files
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (60s)
-	@git grep --untracked -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/:func / /' | { status=0; \
-	while read -r file target; do \
-		dir=$$(dirname "$$file"); echo "==> $$dir $$target"; \
-		(cd "$$dir" && go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) . </dev/null) || status=1; \
-	done; exit $$status; }
+	@internal/tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
 bench: ## run the benchmarks matching BENCH (.) COUNT (6) times; redirect to a file for benchstat
