@@ -28,7 +28,8 @@
 //		}
 //		http.Handle("GET /ws", srv)
 //		http.Handle("GET /js/", js.Handler())
-//		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
+//		server := &http.Server{Addr: "127.0.0.1:8080", ReadHeaderTimeout: 5 * time.Second}
+//		log.Fatal(server.ListenAndServe())
 //	}
 //
 // And in the page:
