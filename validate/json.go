@@ -157,9 +157,6 @@ value:
 				s.frames = append(s.frames, frame{})
 				if data[i] != ']' {
 					s.frames[len(s.frames)-1].count = 1
-					if l.Elements < 1 {
-						return i, manyElements
-					}
 					continue value
 				}
 			}

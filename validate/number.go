@@ -39,9 +39,9 @@ func scanNumber(data []byte, i int, anyNumber bool) (int, fault) {
 		if !safeInteger(data[whole:wholeEnd]) {
 			return start, badNumber
 		}
-	// A whole part of under 300 digits overflows only by its exponent, and
-	// an exponent of two digits is too small for that.
-	case wholeEnd-whole < 200 && i-mantissaEnd <= 4:
+	// 200 digits, and 99 more of an exponent, are under the 309 that a double
+	// holds.
+	case wholeEnd-whole <= 200 && i-mantissaEnd <= len("e99"):
 	case overflows(data[whole:wholeEnd], data[wholeEnd:mantissaEnd], data[mantissaEnd:i]):
 		return start, badNumber
 	}

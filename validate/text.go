@@ -51,7 +51,8 @@ func DisplayName(s string) (string, *Error) {
 // mark with no letter to sit on, and more than four marks on one letter,
 // which would spill over neighbouring lines (bad_request).
 //
-// Text that needs no change is returned as it is, without allocation.
+// Text that needs no change and has no line breaks is returned as it is,
+// without allocation.
 func (t Text) Clean(path, s string) (string, *Error) {
 	if !utf8.ValidString(s) {
 		return "", &Error{Code: CodeInvalidUTF8, Path: path, Message: "The text is not valid UTF-8."}
@@ -77,16 +78,14 @@ func (t Text) Clean(path, s string) (string, *Error) {
 	return s, nil
 }
 
-// tidy reports whether s is printable ASCII with single spaces inside, which
-// stays as it is.
+// tidy reports whether s has nothing to remove and single spaces inside.
 func tidy(s string) bool {
-	space := true // a space may not come first
-	for i := range len(s) {
-		c := s[i]
-		if c < ' ' || c > '~' || c == ' ' && space {
+	space := true // none may come first
+	for _, r := range s {
+		if r == ' ' && space || r != ' ' && (unicode.IsSpace(r) || invisible(r)) {
 			return false
 		}
-		space = c == ' '
+		space = r == ' '
 	}
 	return !space || s == ""
 }
