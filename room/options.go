@@ -15,6 +15,18 @@ import (
 // Option configures a [Server].
 type Option func(*config) error
 
+// Options makes one Option of several, applied in order.
+func Options(opts ...Option) Option {
+	return func(c *config) error {
+		for _, opt := range opts {
+			if err := opt(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 type config struct {
 	authenticator auth.Authenticator
 	sources       auth.Sources
