@@ -79,15 +79,15 @@ func TestBucketDoesNotDrift(t *testing.T) {
 	var b Bucket
 	var now time.Duration
 	b.Take(now, r, 1) // so that the key is never rested, and no time goes unused
-	for i := range 3_000_000 {
+	for i := range 300_000 {
 		if d := b.Take(now, r, 1); !d.OK {
 			t.Fatalf("event %d at %v: %+v", i, now, d)
 		}
 		// The next one is due at exactly (i+1)/3 s, rounded up to the clock.
 		now = (time.Duration(i+1)*time.Second + 2) / 3
 	}
-	if now != 1_000_000*time.Second {
-		t.Errorf("three million events took %v", now)
+	if now != 100_000*time.Second {
+		t.Errorf("300,000 events took %v", now)
 	}
 }
 

@@ -29,18 +29,22 @@ func ExampleMemory() {
 }
 
 // A connection keeps its own limits: it has one reader, so a Bucket needs no
-// lock.
+// lock. As it is a value, two limits can be taken both or none.
 func ExampleBucket() {
 	var messages, bytes limit.Bucket
 	start := time.Now()
 
-	take := func(size int) bool {
+	admit := func(size int) bool {
 		now := time.Since(start)
-		return messages.Take(now, limit.PerSecond(2), 1).OK &&
-			bytes.Take(now, limit.PerSecond(1<<20), size).OK
+		m, b := messages, bytes
+		if !m.Take(now, limit.PerMinute(2), 1).OK || !b.Take(now, limit.PerMinute(1<<20), size).OK {
+			return false
+		}
+		messages, bytes = m, b
+		return true
 	}
-	fmt.Println(take(100), take(2<<20), take(100))
-	// Output: true false false
+	fmt.Println(admit(100), admit(2<<20), admit(100), admit(100))
+	// Output: true false true false
 }
 
 func ExampleGauge() {

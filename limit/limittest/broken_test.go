@@ -184,7 +184,7 @@ func amnesiac() limit.Limiter {
 	return allow(func(ctx context.Context, key string, r limit.Rate, n int) (limit.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if calls++; calls%3000 == 0 {
+		if calls++; calls%1500 == 0 {
 			next = limit.NewMemory()
 		}
 		return next.Allow(ctx, key, r, n)

@@ -218,7 +218,7 @@ func refusalsAreFree(s *script) {
 		s.drain(key, r)
 		first := s.refuse(key, r, 1)
 		start := time.Now()
-		calls := 1000
+		calls := 200
 		if !s.exact() {
 			calls = 20
 		}
@@ -376,7 +376,7 @@ func contextDone(s *script) {
 func crowd(s *script) {
 	r := limit.Rate{Events: 2, Per: 24 * time.Hour}
 	fast := limit.Rate{Events: 5, Per: time.Second}
-	crowd, pause := 5000, 50*time.Millisecond
+	crowd, pause := 2000, 50*time.Millisecond
 	if !s.exact() {
 		crowd, pause = 500, 0
 	}

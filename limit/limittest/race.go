@@ -11,7 +11,7 @@ import (
 // race asks from many goroutines at once.
 func race(s *script) {
 	const goroutines = 16
-	r := limit.PerSecond(20).WithBurst(50)
+	r := limit.PerSecond(50).WithBurst(50)
 	for _, n := range []int{1, 3} {
 		key := string(rune('0' + n))
 		start := time.Now()
@@ -20,7 +20,7 @@ func race(s *script) {
 		s.between(start, r, n, got)
 
 		// After 12.5 intervals there are twelve more.
-		s.sleep(625 * time.Millisecond)
+		s.sleep(250 * time.Millisecond)
 		for i, more := range s.storm(goroutines, 4, r, n, key, "other"+key) {
 			got[i] += more
 		}

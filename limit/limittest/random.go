@@ -19,7 +19,7 @@ func random(s *script) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	runs, steps := 20, 300
 	if !s.exact() {
-		runs, steps = 1, 100
+		runs, steps = 1, 60
 	}
 	for run := range runs {
 		randomRun(s, rng, run, steps)

@@ -83,8 +83,8 @@ func (s *script) rates() []limit.Rate {
 	if !s.exact() {
 		// Slow enough that a few calls take no noticeable part of an interval.
 		return []limit.Rate{
-			{Events: 5, Per: time.Second},
-			{Events: 20, Per: 5 * time.Second, Burst: 3},
+			limit.PerSecond(10).WithBurst(5),
+			{Events: 3, Per: 200 * time.Millisecond},
 		}
 	}
 	return []limit.Rate{
