@@ -91,8 +91,8 @@ var decoders = sync.Pool{New: func() any {
 // holds on to the memory in which it compared the names.
 const maxPooled = 64 << 10
 
-// release forgets the message, so that the pool does not keep it alive, and
-// makes d available to others.
+// release forgets the message and the request, so that the pool does not keep
+// them alive, and makes d available to others.
 func (d *decoder) release(size int) {
 	if size > maxPooled {
 		return
@@ -100,9 +100,11 @@ func (d *decoder) release(size int) {
 	d.src = bytes.Buffer{}
 	d.json.Reset(&d.src)
 	d.forget()
+	d.texts.reset()
 	decoders.Put(d)
 }
 
+// forget makes d ready for another scan.
 func (d *decoder) forget() {
 	clear(d.values[:])
 	d.sent, d.refs = 0, 0
@@ -162,11 +164,12 @@ func (d *decoder) scan(text []byte) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return err
 	}
-	switch _, err := d.json.ReadToken(); err {
-	case io.EOF:
-		return nil
-	case nil:
+	_, err := d.json.ReadToken()
+	switch {
+	case err == nil:
 		return errTrailing
+	case errors.Is(err, io.EOF):
+		return nil
 	default:
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -303,4 +305,43 @@ func TestDecodeNestingLimit(t *testing.T) {
 	if err == nil || err.Code != "too_deep" || req.Ref != 3 {
 		t.Errorf("%d levels give %+v and ref %d", maxNesting+1, err, req.Ref)
 	}
+}
+
+// A refusal halfway must leave nothing behind in the pooled decoder.
+func TestDecodeAfterRefusal(t *testing.T) {
+	for range 100 {
+		var req Request
+		err := JSON{}.Decode([]byte(`{"type":"ban","room":"one","user":"two","reason":"three","for_ms":-1}`), false, &req)
+		if err == nil || req.Room != "" {
+			t.Fatalf("got %+v, %v", req, err)
+		}
+		if err := (JSON{}).Decode([]byte(`{"type":"call","event":"four"}`), false, &req); err != nil {
+			t.Fatal(*err)
+		}
+		if want := (Request{Type: TypeCall, Event: "four"}); !reflect.DeepEqual(req, want) {
+			t.Fatalf("got %+v, want %+v", req, want)
+		}
+	}
+}
+
+// The pool is shared by everyone.
+func TestDecodeConcurrently(t *testing.T) {
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			room := strings.Repeat("r", g+1)
+			good := []byte(`{"type":"message","ref":` + strconv.Itoa(g+1) + `,"room":"` + room + `","data":{"g":1}}`)
+			bad := []byte(`{"type":"message","ref":` + strconv.Itoa(g+1) + `,"room":"` + room + `","room":""}`)
+			for range 200 {
+				var req Request
+				if err := (JSON{}).Decode(good, false, &req); err != nil || req.Room != room || req.Ref != int64(g+1) {
+					t.Errorf("got %+v, %+v", req, err)
+				}
+				if err := (JSON{}).Decode(bad, false, &req); err == nil || req.Ref != int64(g+1) {
+					t.Errorf("got %+v, %+v", req, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

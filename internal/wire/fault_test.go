@@ -78,6 +78,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"deep and cut off", `{"ref":7,"x":` + deep, "too_deep", 0, ""},
 		{"deep and trailing", `{"ref":7,"x":` + deep + `1` + strings.Repeat(`}`, 100_002), "too_deep", 0, ""},
 		{"deep and twice the ref", `{"ref":7,"x":` + deep + `1` + strings.Repeat(`}`, 100_000) + `,"ref":7}`, "too_deep", 0, ""},
+		{"deep, but no object", strings.Repeat(`[`, 20_000) + strings.Repeat(`]`, 20_000), "invalid_json", 0, ""},
 		{"not JSON, then deep", `{"ref":7,"x":[1 2],"x":` + deep, "invalid_json", 0, ""},
 
 		// The type.

@@ -36,7 +36,6 @@ func (d *decoder) fill(form form, req *Request) *Error {
 	}
 	req.Type = typ
 
-	d.texts.reset()
 	for left := uses & d.sent; left != 0; left &= left - 1 {
 		f := field(bits.TrailingZeros32(uint32(left)))
 		if !given(d.values[f]) && !(f == fieldData && needs.has(fieldData)) {

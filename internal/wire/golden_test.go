@@ -252,7 +252,8 @@ func TestGoldenIsComplete(t *testing.T) {
 		&Welcome{}, &Message{}, &Edited{}, &Redacted{}, &Joined{}, &Left{}, &PresenceUpdate{}, &RoomUpdated{},
 		&RoomDeleted{}, &Removed{}, &Expiring{}, &Goaway{}, &Failure{}, &Reply{},
 		&AuthResult{}, &JoinResult{}, &RoomResult{}, &RoomUserResult{}, &PublishResult{}, &ChangeResult{},
-		&StatusResult{}, &MembersResult{}, &HistoryResult{}, &Settings{}, &PingResult{}, Raw{},
+		&StatusResult{}, &MembersResult{}, &HistoryResult{}, &Settings{}, &PingResult{},
+		Raw{},
 	} {
 		if !kinds[reflect.TypeOf(v)] {
 			t.Errorf("no golden frame has a %T", v)

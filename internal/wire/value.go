@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 )
@@ -62,7 +63,12 @@ type texts struct {
 	count int
 }
 
-func (t *texts) reset() { t.used, t.count = 0, 0 }
+// reset forgets the strings, of which one may be a token, and where they go.
+func (t *texts) reset() {
+	clear(t.buf[:t.used])
+	clear(t.to[:t.count])
+	t.used, t.count = 0, 0
+}
 
 // add makes *dst the text, now or in assign.
 func (t *texts) add(dst *string, text []byte) {
@@ -79,13 +85,11 @@ func (t *texts) add(dst *string, text []byte) {
 func (t *texts) assign() {
 	all := string(t.buf[:t.used])
 	start := 0
-	for i := range t.count {
-		to := &t.to[i]
+	for _, to := range t.to[:t.count] {
 		*to.dst = all[start:to.end]
 		start = to.end
-		to.dst = nil
 	}
-	t.count = 0
+	t.reset()
 }
 
 func (d *decoder) text(dst *string, f field) *Error {
@@ -191,7 +195,7 @@ func (d *decoder) holdsReserved(raw []byte) bool {
 	for {
 		tok, err := d.json.ReadToken()
 		if err != nil {
-			return err != io.EOF
+			return !errors.Is(err, io.EOF)
 		}
 		if tok.Kind() != '"' {
 			continue
