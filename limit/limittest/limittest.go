@@ -68,7 +68,7 @@ func TestLimiter(t *testing.T, newLimiter func(t *testing.T) limit.Limiter, opti
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
 	}
-	run(t, newLimiter, o, cases[:])
+	run(t, newLimiter, o, cases())
 }
 
 func run(t *testing.T, newLimiter func(t *testing.T) limit.Limiter, o Options, cases []testCase) {
