@@ -21,6 +21,17 @@ const (
 	KindUpdated
 	// KindDeleted says that the room is no more.
 	KindDeleted
+	// KindEdited and KindRedacted change what was said: From, Target, and
+	// Data of an edit. They are published with Amend.
+	KindEdited
+	KindRedacted
+	// KindKicked, KindBanned, KindMuted and KindUnmuted say what a moderator
+	// did to the user From: Reason, and Until of a mute. Clients are not
+	// told; nodes act on it.
+	KindKicked
+	KindBanned
+	KindMuted
+	KindUnmuted
 )
 
 // Position is a place in a room's log. Offsets count up by one from 1 within
@@ -49,6 +60,11 @@ type Message struct {
 	Binary bool
 	// At is when the server accepted it, to the millisecond.
 	At time.Time
+	// Target is the offset of the message that an edit or redaction changes.
+	Target uint64
+	// Redacted: the message is in the log without its Data.
+	Redacted bool
+	Until    time.Time
 	// Except is a connection that does not get it, empty for none.
 	Except string
 	Position
@@ -103,6 +119,13 @@ type Broker interface {
 	//
 	// The broker keeps m.Data: the caller must not modify it afterwards.
 	Publish(ctx context.Context, m Message, keep Retention) (Receipt, error)
+
+	// Amend publishes a KindEdited or KindRedacted m: the message with the
+	// offset m.Target has m.Data from then on, or none and Redacted; and m
+	// itself is stored with the next offset. Where author is not empty, the
+	// message must be that user's. ErrNoMessage says that there is no such
+	// message, that it is not theirs, or that it is redacted.
+	Amend(ctx context.Context, m Message, author string, keep Retention) (Receipt, error)
 
 	// Subscribe calls deliver with every message of a room from now on, in
 	// order, one at a time, and with nothing twice. Messages that have an

@@ -166,6 +166,10 @@ func (s *Server) result(ctx context.Context, c *Conn, r *wire.Request) (wire.Res
 		return c.settings(ctx, r)
 	case wire.TypeDelete:
 		return c.deleteRoom(ctx, r)
+	case wire.TypeEdit, wire.TypeRedact:
+		return c.amend(ctx, r)
+	case wire.TypeInvite, wire.TypeUninvite, wire.TypeKick, wire.TypeBan, wire.TypeUnban, wire.TypeMute, wire.TypeUnmute:
+		return c.moderate(ctx, r)
 	case wire.TypeCall:
 		return c.call(ctx, r)
 	case wire.TypeAuth:

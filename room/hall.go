@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -40,6 +41,7 @@ type seat struct {
 	settings *Settings
 	// The keys of the limits that apply to what the connection says here.
 	userKey, roomKey string
+	muted            atomic.Int64 // until when, in Unix milliseconds; 0: not
 }
 
 // encoding tells the logs of a hall apart: what a connection can read.
@@ -142,6 +144,7 @@ func (h *hall) deliver(m Message) {
 			skip = s.cursor
 		}
 	}
+	h.note(&m)
 	f := h.encodable(&m)
 	for i, codec := range codecs {
 		plain, deflated := h.logs[2*i], h.logs[2*i+1]
@@ -161,9 +164,46 @@ func (h *hall) deliver(m Message) {
 	}
 	h.mu.Unlock()
 	h.wake()
-	if m.Kind == KindUpdated || m.Kind == KindDeleted {
+	switch m.Kind {
+	case KindUpdated, KindDeleted, KindKicked, KindBanned:
 		h.srv.wg.Go(func() { h.react(m) })
 	}
+}
+
+// note keeps what later arrivals, and those who speak, must know at once. The
+// caller holds mu.
+func (h *hall) note(m *Message) {
+	switch m.Kind {
+	case KindUpdated:
+		rec, err := decodeRecord(m.Data)
+		if err != nil {
+			h.srv.log.Error("room record not understood", "room", m.Room, "error", err)
+			return
+		}
+		h.latest = &rec
+	case KindDeleted, KindKicked, KindBanned:
+	case KindMuted, KindUnmuted:
+		until := int64(0)
+		if m.Kind == KindMuted {
+			until = m.Until.UnixMilli()
+		}
+		for _, s := range h.seats {
+			if s.conn.Identity().ID == m.From {
+				s.muted.Store(until)
+			}
+		}
+	default:
+		return
+	}
+	h.acts++
+}
+
+// count returns how often something happened so far that may concern who may
+// be here.
+func (h *hall) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.acts
 }
 
 // wake flushes the logs unless the goroutine that published has promised to.
@@ -248,16 +288,15 @@ func (h *hall) encodable(m *Message) wire.Frame {
 	case KindLeft:
 		return &wire.Left{Room: m.Room, User: m.From, Name: m.Name, Reason: m.Reason, At: at}
 	case KindUpdated:
-		rec, err := decodeRecord(m.Data)
-		if err != nil {
-			h.srv.log.Error("room record not understood", "room", m.Room, "error", err)
-			return nil
+		if h.latest != nil {
+			return &wire.RoomUpdated{Settings: h.latest.settings(false)}
 		}
-		h.latest = &rec
-		return &wire.RoomUpdated{Settings: rec.settings(false)}
 	case KindDeleted:
-		h.deleted = true
 		return &wire.RoomDeleted{Room: m.Room}
+	case KindEdited:
+		return &wire.Edited{Room: m.Room, From: m.From, Target: m.Target, Data: m.Data, At: at, Offset: m.Offset, Epoch: m.Epoch}
+	case KindRedacted:
+		return &wire.Redacted{Room: m.Room, From: m.From, Target: m.Target, At: at, Offset: m.Offset, Epoch: m.Epoch}
 	}
 	return nil
 }
@@ -265,6 +304,6 @@ func (h *hall) encodable(m *Message) wire.Frame {
 func message(m *Message) wire.Message {
 	return wire.Message{
 		Room: m.Room, Event: m.Event, From: m.From, ID: m.ID, Data: m.Data, Binary: m.Binary,
-		At: m.At.UnixMilli(), Offset: m.Offset, Epoch: m.Epoch,
+		At: m.At.UnixMilli(), Offset: m.Offset, Epoch: m.Epoch, Redacted: m.Redacted,
 	}
 }

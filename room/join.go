@@ -37,19 +37,27 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	first, err := s.admitMember(ctx, c, &rec)
+	acts := h.count()
+	in, err := s.admitMember(ctx, c, &rec)
 	if err != nil {
 		s.closeHall(h)
 		return nil, err
 	}
 	seat, at := h.enter(c, settings)
-	if !h.stillAdmits(c, rec.Version) {
-		h.exit(seat, false)
-		c.dismiss(r.Room, reasonRevoked)
-		return nil, refuse(CodeForbidden)
+	seat.mute(in.Muted)
+	if h.count() != acts {
+		// Something happened after we were admitted and before we could be
+		// seen here, so that nobody acted on us: be admitted again.
+		again, err := s.admitMember(ctx, c, &rec)
+		if err != nil {
+			h.exit(seat, false)
+			c.dismiss(r.Room, reasonRevoked)
+			return nil, err
+		}
+		seat.mute(again.Muted)
 	}
 	c.sit(r.Room, seat)
-	if first {
+	if in.First {
 		h.hold(&c.batch)
 		id := c.Identity()
 		_, err = s.broker.Publish(ctx, Message{Kind: KindJoined, Room: r.Room, From: id.ID, Name: id.Name, At: now(), Except: c.id}, Retention{})
@@ -75,27 +83,29 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 
 // admitMember takes a place in the room. When the record changed since it was
 // read, the rules are applied anew.
-func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (first bool, err error) {
+func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (in Admission, err error) {
 	id := c.Identity()
 	seat := s.seatOf(c, rec.Room)
-	for range 5 {
+	for range conflicts {
 		if !rec.mayEnter(&id) {
-			return false, refuse(CodeForbidden)
+			return Admission{}, refuse(CodeForbidden)
 		}
-		first, err = s.store.Admit(ctx, seat, rec.Version, rec.MaxMembers)
+		in, err = s.store.Admit(ctx, seat, rec.Version, rec.MaxMembers)
 		switch {
 		case err == nil:
-			return first, nil
+			return in, nil
 		case errors.Is(err, ErrRoomFull):
-			return false, refuse(CodeRoomFull)
+			return Admission{}, refuse(CodeRoomFull)
+		case errors.Is(err, ErrBanned):
+			return Admission{}, bannedUntil(err)
 		case !errors.Is(err, ErrConflict):
-			return false, unavailable(err)
+			return Admission{}, unavailable(err)
 		}
 		if _, *rec, err = s.lookup(ctx, rec.Room); err != nil {
-			return false, err
+			return Admission{}, err
 		}
 	}
-	return false, refuse(CodeConflict)
+	return Admission{}, refuse(CodeConflict)
 }
 
 func (s *Server) seatOf(c *Conn, room string) Seat {
@@ -173,21 +183,21 @@ func (c *Conn) ask(f func(context.Context) error) error {
 // now is the time as the protocol tells it.
 func now() time.Time { return time.UnixMilli(time.Now().UnixMilli()) }
 
-// stillAdmits reports whether the connection may stay, given what the hall has
-// heard since the record was read: a change that was delivered before the
-// connection was seated did not see it.
-func (h *hall) stillAdmits(c *Conn, version int64) bool {
-	h.mu.Lock()
-	rec, deleted := h.latest, h.deleted
-	h.mu.Unlock()
-	if deleted {
-		return false
+// mute keeps until when the seat's user may not speak. A mute that was heard
+// of since is not undone by an older answer.
+func (s *seat) mute(until time.Time) {
+	if !until.IsZero() {
+		s.muted.Store(until.UnixMilli())
 	}
-	if rec == nil || rec.Version <= version {
-		return true
+}
+
+func bannedUntil(err error) *Error {
+	e := refuse(CodeBanned)
+	var banned *BannedError
+	if errors.As(err, &banned) && banned.Until.Before(forever) {
+		e.RetryAfter = time.Until(banned.Until)
 	}
-	id := c.Identity()
-	return rec.mayEnter(&id)
+	return e
 }
 
 func sortedRoles(roles []string) []string {

@@ -16,6 +16,8 @@ const (
 	reasonDisconnected = "disconnected"
 	reasonTimeout      = "timeout"
 	reasonRevoked      = "access_revoked"
+	reasonKicked       = "kicked"
+	reasonBanned       = "banned"
 )
 
 func (c *Conn) leave(_ context.Context, r *wire.Request) (wire.Result, error) {
@@ -91,13 +93,15 @@ func (s *Server) tryDismiss(c *Conn, room, reason string) error {
 }
 
 // evict takes a connection out of a room against its will.
-func (c *Conn) evict(room string, code Code, why, reason string) {
+// reason is what the others are told and the code the client gets, why is what
+// a moderator wrote.
+func (c *Conn) evict(room, reason, why string) {
 	s := c.takeSeat(room)
 	if s == nil {
 		return
 	}
 	s.hall.exit(s, false)
-	c.sendNow(&wire.Removed{Room: room, Code: string(code), Reason: why})
+	c.sendNow(&wire.Removed{Room: room, Code: reason, Reason: why})
 	c.dismiss(room, reason)
 }
 
@@ -115,13 +119,24 @@ func (h *hall) react(m Message) {
 		}
 		return
 	}
-	rec, err := decodeRecord(m.Data)
-	if err != nil {
-		return // deliver has logged it
-	}
+	h.mu.Lock()
+	rec := h.latest // not that of m: a later change may have been quicker
+	h.mu.Unlock()
 	for _, c := range h.all() {
-		if id := c.Identity(); !rec.mayEnter(&id) {
-			c.evict(h.name, CodeForbidden, "", reasonRevoked)
+		id := c.Identity()
+		switch m.Kind {
+		case KindKicked, KindBanned:
+			if id.ID == m.From {
+				reason := reasonKicked
+				if m.Kind == KindBanned {
+					reason = reasonBanned
+				}
+				c.evict(h.name, reason, m.Reason)
+			}
+		case KindUpdated:
+			if rec != nil && !rec.mayEnter(&id) {
+				c.evict(h.name, reasonRevoked, "")
+			}
 		}
 	}
 }

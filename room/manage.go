@@ -45,7 +45,7 @@ func (c *Conn) create(ctx context.Context, r *wire.Request) (wire.Result, error)
 // update changes a room's settings.
 func (c *Conn) update(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	s := c.srv
-	for range 5 {
+	for range conflicts {
 		settings, rec, err := s.managed(ctx, c, r.Room)
 		if err != nil {
 			return nil, err

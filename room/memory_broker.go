@@ -106,18 +106,47 @@ func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Re
 				return r, nil
 			}
 		}
-		l.last++
-		m.Position = Position{l.epoch, l.last}
-		l.entries = append(l.entries, m)
+		l.append(&m)
 		if m.ID != "" {
 			l.remember(from, Receipt{Position: m.Position, At: m.At})
 		}
-		l.trim(m.At)
 	}
+	return l.deliver(m), nil
+}
+
+// append gives m the next offset. The caller holds mu.
+func (l *memoryLog) append(m *Message) {
+	l.last++
+	m.Position = Position{l.epoch, l.last}
+	l.entries = append(l.entries, *m)
+	l.trim(m.At)
+}
+
+func (l *memoryLog) deliver(m Message) Receipt {
 	for _, s := range l.subscribers {
 		s.deliver(m)
 	}
-	return Receipt{Position: m.Position, At: m.At}, nil
+	return Receipt{Position: m.Position, At: m.At}
+}
+
+func (b *memoryBroker) Amend(_ context.Context, m Message, author string, keep Retention) (Receipt, error) {
+	l := b.lock(m.Room)
+	defer l.mu.Unlock()
+	l.trim(m.At)
+	if len(l.entries) == 0 || m.Target < l.entries[0].Offset || m.Target > l.last {
+		return Receipt{}, ErrNoMessage
+	}
+	target := &l.entries[m.Target-l.entries[0].Offset]
+	if target.Kind != KindMessage || target.Redacted || author != "" && target.From != author {
+		return Receipt{}, ErrNoMessage
+	}
+	target.Data, target.Binary = m.Data, false
+	if m.Kind == KindRedacted {
+		target.Data, target.Redacted = nil, true
+	}
+	l.keep = keep
+	l.append(&m)
+	return l.deliver(m), nil
 }
 
 func (l *memoryLog) remember(from sender, r Receipt) {

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,22 @@ type memoryStore struct {
 type memoryRoom struct {
 	record  Record
 	members []*memoryMember // in the order of User
+	// until when each sanction holds; those that have ended go when the
+	// next is laid on someone
+	sanctions map[sanctioned]time.Time
+}
+
+type sanctioned struct {
+	user string
+	kind Sanction
+}
+
+func (r *memoryRoom) until(user string, kind Sanction) time.Time {
+	until := r.sanctions[sanctioned{user, kind}]
+	if !until.After(time.Now()) {
+		return time.Time{}
+	}
+	return until
 }
 
 type memoryMember struct {
@@ -47,7 +64,7 @@ func (s *memoryStore) room(name string) *memoryRoom {
 
 // tidy drops a room that holds nothing. The caller holds mu.
 func (s *memoryStore) tidy(name string) {
-	if r := s.rooms[name]; r != nil && r.record.Version == 0 && len(r.members) == 0 {
+	if r := s.rooms[name]; r != nil && r.record.Version == 0 && len(r.members)+len(r.sanctions) == 0 {
 		delete(s.rooms, name)
 	}
 }
@@ -98,30 +115,57 @@ func (s *memoryStore) Delete(_ context.Context, room string) error {
 	return nil
 }
 
-func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMembers int) (bool, error) {
+func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMembers int) (Admission, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.tidy(seat.Room)
 	r := s.room(seat.Room)
 	if r.record.Version != version {
-		return false, ErrConflict
+		return Admission{}, ErrConflict
 	}
+	if until := r.until(seat.User, Ban); !until.IsZero() {
+		return Admission{}, &BannedError{Until: until}
+	}
+	muted := r.until(seat.User, Mute)
 	i, in := r.find(seat.User)
 	if in {
 		m := r.members[i]
 		if !slices.Contains(m.connections, seat.Connection) {
 			m.connections = append(m.connections, seat.Connection)
 		}
-		return false, nil
+		return Admission{Muted: muted}, nil
 	}
 	if len(r.members) >= maxMembers {
-		return false, ErrRoomFull
+		return Admission{}, ErrRoomFull
 	}
 	r.members = slices.Insert(r.members, i, &memoryMember{
 		Member:      Member{User: seat.User, Name: seat.Name, Since: time.Now()},
 		connections: []string{seat.Connection},
 	})
-	return true, nil
+	return Admission{First: true, Muted: muted}, nil
+}
+
+func (s *memoryStore) Sanction(_ context.Context, room, user string, kind Sanction, until time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.room(room)
+	now := time.Now()
+	maps.DeleteFunc(r.sanctions, func(_ sanctioned, until time.Time) bool { return !until.After(now) })
+	if r.sanctions == nil {
+		r.sanctions = make(map[sanctioned]time.Time)
+	}
+	r.sanctions[sanctioned{user, kind}] = until
+	return nil
+}
+
+func (s *memoryStore) Lift(_ context.Context, room, user string, kind Sanction) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.tidy(room)
+	if r := s.rooms[room]; r != nil {
+		delete(r.sanctions, sanctioned{user, kind})
+	}
+	return nil
 }
 
 func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {

@@ -55,6 +55,18 @@ func (r *Record) mayManage(id *auth.Identity) bool {
 	return r.ownedBy(id) && id.Can(r.Room, auth.Manage)
 }
 
+// mayModerate says who may invite, kick, ban, mute and redact.
+func (r *Record) mayModerate(id *auth.Identity, settings *Settings) bool {
+	return id.Can(r.Room, auth.Moderate) &&
+		(r.ownedBy(id) || slices.Contains(r.Moderators, id.ID) || slices.ContainsFunc(settings.Moderators, id.HasRole))
+}
+
+// mayActOn says whether whoever moderates may kick, ban or mute a user: nobody
+// the owner, and only the owner another moderator.
+func (r *Record) mayActOn(id *auth.Identity, user string) bool {
+	return user != id.ID && user != r.Owner && (r.ownedBy(id) || !slices.Contains(r.Moderators, user))
+}
+
 func (r *Record) ownedBy(id *auth.Identity) bool {
 	return r.Owner != "" && r.Owner == id.ID
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -19,6 +20,9 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 	s := c.srv
 	seat, err := c.member(r.Room, auth.Publish)
 	if err != nil {
+		return nil, err
+	}
+	if err := seat.maySpeak(); err != nil {
 		return nil, err
 	}
 	m := Message{Kind: KindMessage, Room: r.Room, Event: r.Event, From: c.identity.Load().ID, ID: r.ID, Binary: r.Binary}
@@ -59,6 +63,23 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 		return nil, nil
 	}
 	return &wire.PublishResult{Offset: receipt.Offset, Epoch: receipt.Epoch, At: receipt.At.UnixMilli(), Duplicate: receipt.Duplicate}, nil
+}
+
+// maySpeak refuses who is muted.
+func (s *seat) maySpeak() error {
+	until := s.muted.Load()
+	if until == 0 {
+		return nil
+	}
+	left := time.Until(time.UnixMilli(until))
+	if left <= 0 {
+		return nil
+	}
+	e := refuse(CodeMuted)
+	if until < forever.UnixMilli() {
+		e.RetryAfter = left
+	}
+	return e
 }
 
 // checkData applies the rules for content and returns what may be sent.

@@ -51,13 +51,13 @@ func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error
 	if _, err := c.member(r.Room, auth.History); err != nil {
 		return nil, err
 	}
-	if r.Before != 0 && r.After != 0 {
+	if r.Before != 0 && r.HasAfter {
 		return nil, &Error{Code: CodeBadRequest, Message: "Use before or after, not both."}
 	}
 	if s.patterns.find(r.Room).History.Messages == 0 {
 		return &wire.HistoryResult{}, nil
 	}
-	ask := Range{Before: r.Before, After: r.After, Limit: s.limits.Page, Newest: r.After == 0}
+	ask := Range{Before: r.Before, After: r.After, Limit: s.limits.Page, Newest: !r.HasAfter}
 	if r.Limit > 0 {
 		ask.Limit = min(ask.Limit, r.Limit)
 	}

@@ -126,7 +126,7 @@ func (r *Room) Record(ctx context.Context) (Record, error) {
 // changes it; it may be called again when somebody else was faster. Members who
 // may not stay are removed.
 func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
-	for range 5 {
+	for range conflicts {
 		_, rec, err := r.srv.lookup(ctx, r.name)
 		if err != nil {
 			return Record{}, err

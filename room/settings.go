@@ -25,6 +25,10 @@ type Settings struct {
 	// Rates are how fast messages may be sent to each room, in place of
 	// Limits.Messages. Nil means those.
 	Rates *Rates
+	// Moderators are the roles whose users may invite, kick, ban and mute,
+	// and redact what others said, in every room of the pattern. A room's
+	// owner, and the users in Record.Moderators, always may.
+	Moderators []string
 	// AllowCreate lets clients make rooms of this pattern, which they then
 	// own.
 	AllowCreate bool

@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -18,6 +17,10 @@ var (
 	ErrConflict = errors.New("room has changed")
 	// ErrRoomFull: as many users are in as are allowed.
 	ErrRoomFull = errors.New("room is full")
+	// ErrNoMessage: there is no such message in the log.
+	ErrNoMessage = errors.New("no such message")
+	// ErrBanned: the user is banned from the room.
+	ErrBanned = errors.New("banned from room")
 	// ErrUnavailable: it is not known whether anything was done.
 	ErrUnavailable = errors.New("store unavailable")
 )
@@ -29,7 +32,8 @@ type Record struct {
 	Owner      string     `json:"owner,omitempty"` // a user ID; empty: the host
 	Permission Permission `json:"permission"`
 	Roles      []string   `json:"roles,omitempty"`
-	Invited    []string   `json:"invited,omitempty"` // user IDs
+	Invited    []string   `json:"invited,omitempty"`    // user IDs
+	Moderators []string   `json:"moderators,omitempty"` // user IDs
 	MaxMembers int        `json:"max_members"`
 	// Version counts the changes, from 1. 0 means that there is no record
 	// and the room's pattern alone speaks.
@@ -37,10 +41,33 @@ type Record struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
-func (r Record) equalAccess(other *Record) bool {
-	return r.Permission == other.Permission && r.Owner == other.Owner &&
-		slices.Equal(r.Roles, other.Roles) && slices.Equal(r.Invited, other.Invited)
+// Sanction is what can be laid on a user in one room.
+type Sanction uint8
+
+// The sanctions.
+const (
+	Ban  Sanction = iota + 1 // may not be in the room
+	Mute                     // may not say anything in the room
+)
+
+// forever is the end of a sanction that has none.
+var forever = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// Admission is what Admit says of one who was let in.
+type Admission struct {
+	// First: the user was not in the room before.
+	First bool
+	// Muted is until when the user is muted; zero when not.
+	Muted time.Time
 }
+
+// BannedError is the ErrBanned of a ban that ends.
+type BannedError struct{ Until time.Time }
+
+func (e *BannedError) Error() string { return ErrBanned.Error() }
+
+// Is makes a BannedError an [ErrBanned].
+func (e *BannedError) Is(target error) bool { return target == ErrBanned }
 
 // Seat is one connection of one user in one room.
 type Seat struct {
@@ -80,17 +107,25 @@ type Store interface {
 	// present record; a rec.Version of 0 stands for "no record yet".
 	Update(ctx context.Context, rec Record) (Record, error)
 
-	// Delete removes the record and all members. ErrNoRoom says that there
-	// was no record; the members are removed even then.
+	// Delete removes the record, all sanctions and all members. ErrNoRoom
+	// says that there was no record; the rest is removed even then.
 	Delete(ctx context.Context, room string) error
 
 	// Admit adds a connection to the room in one step with the checks that
 	// it still may enter: ErrConflict when the record's version is not
-	// version (0: no record), ErrRoomFull when the user is not in yet and
-	// maxMembers users are. It reports whether the user is new to the room:
-	// of any number of calls at once for one user, exactly one is told so.
-	// Admitting a connection that is in already changes nothing.
-	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (first bool, err error)
+	// version (0: no record), a *[BannedError] when the user is banned,
+	// ErrRoomFull when the user is not in yet and maxMembers users are. Of
+	// any number of calls at once for one user that was not in, exactly one
+	// is told that it was the first. Admitting a connection that is in
+	// already makes the same checks and changes nothing.
+	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (Admission, error)
+
+	// Sanction lays a sanction on a user until some time, replacing one of
+	// the same kind. A ban does not remove who is in.
+	Sanction(ctx context.Context, room, user string, kind Sanction, until time.Time) error
+
+	// Lift takes a sanction back. One that is not there is no error.
+	Lift(ctx context.Context, room, user string, kind Sanction) error
 
 	// Dismiss removes a connection and reports whether it was the user's
 	// last in the room. Dismissing one that is not in is no error and

@@ -1,0 +1,61 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+)
+
+// amend edits or redacts what was said: one's own, and as a moderator redacts
+// what others said. A message that is not there and one that is somebody
+// else's are told apart by nobody.
+func (c *Conn) amend(ctx context.Context, r *wire.Request) (wire.Result, error) {
+	s := c.srv
+	seat, err := c.member(r.Room, auth.Publish)
+	if err != nil {
+		return nil, err
+	}
+	if err := seat.maySpeak(); err != nil {
+		return nil, err
+	}
+	if err := c.limitMessage(ctx, seat); err != nil {
+		return nil, err
+	}
+	id := c.Identity()
+	m := Message{Kind: KindEdited, Room: r.Room, From: id.ID, Target: r.Target, At: now()}
+	author := id.ID
+	if r.Type == wire.TypeRedact {
+		m.Kind, m.Reason = KindRedacted, r.Reason
+		settings, rec, err := s.lookup(ctx, r.Room)
+		if err != nil {
+			return nil, err
+		}
+		if rec.mayModerate(&id, settings) {
+			author = ""
+		}
+	} else if m.Data, err = s.checkData(r.Data, false); err != nil {
+		return nil, err
+	}
+	m.Data = slices.Clone(m.Data)
+	if seat.settings.History.Messages == 0 {
+		return nil, &Error{Code: CodeForbidden, Message: "This room keeps no messages to change."}
+	}
+	if s.hooks.message != nil && m.Kind == KindEdited {
+		c.flush()
+		if err := c.ask(func(ctx context.Context) error { return s.hooks.message(ctx, c, &m) }); err != nil {
+			return nil, err
+		}
+	}
+	seat.hall.hold(&c.batch)
+	receipt, err := s.broker.Amend(ctx, m, author, seat.settings.History)
+	if errors.Is(err, ErrNoMessage) {
+		return nil, refuse(CodeForbidden)
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &wire.ChangeResult{Offset: receipt.Offset, At: receipt.At.UnixMilli()}, nil
+}
