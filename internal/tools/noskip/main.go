@@ -7,6 +7,10 @@
 //
 //	go test -json ./... | noskip [-allow FILE]
 //
+// The input may be of several runs, one after the other. A test that skips in
+// one of them and passes in another, such as one that counts allocations and
+// cannot under the race detector, is not skipped.
+//
 // Each line of FILE is an import path and the name of a test in it, and
 // allows that test and its subtests to skip. What follows a # is a comment.
 package main

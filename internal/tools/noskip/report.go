@@ -37,13 +37,16 @@ type report struct {
 	allowed allowList
 
 	open    map[string]*pkg
-	ran     int
+	passed  map[string]bool // "import/path TestName"
 	failed  []string
-	refused []string
+	refused []refusal
 }
 
+// refusal is a test that skipped and may not.
+type refusal struct{ name, why string }
+
 func newReport(out io.Writer, allowed allowList) *report {
-	return &report{out: out, allowed: allowed, open: make(map[string]*pkg)}
+	return &report{out: out, allowed: allowed, open: make(map[string]*pkg), passed: make(map[string]bool)}
 }
 
 // read takes events until in ends. A line that is no event, such as what make
@@ -90,10 +93,10 @@ func (r *report) take(e event) {
 		}
 		p.ended[e.Test] = e.Action
 		switch e.Action {
+		case "pass":
+			r.passed[e.Package+" "+e.Test] = true
 		case "skip":
 			r.skip(e.Package, e.Test, p)
-		default:
-			r.ran++
 		}
 	}
 }
@@ -114,12 +117,12 @@ func (r *report) skip(path, test string, p *pkg) {
 			why = append(why, strings.TrimSpace(l.text))
 		}
 	}
-	text := fmt.Sprintf("%s %s: %s", path, test, strings.Join(why, " "))
+	refused := refusal{path + " " + test, strings.Join(why, " ")}
 	if r.allowed.allows(path, test) {
-		fmt.Fprintln(r.out, "skip, allowed:", text)
+		fmt.Fprintf(r.out, "skip, allowed: %s: %s\n", refused.name, refused.why)
 		return
 	}
-	r.refused = append(r.refused, text)
+	r.refused = append(r.refused, refused)
 }
 
 // end prints a package's result: its closing line when it passed, and
@@ -145,7 +148,8 @@ func (r *report) end(path string, p *pkg, action string) {
 	}
 }
 
-// verdict is nil when everything passed and nothing was skipped unallowed.
+// verdict is nil when everything passed and nothing was skipped unallowed. A
+// test that skipped in one run and passed in another was not skipped.
 func (r *report) verdict() error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(r.open)) {
@@ -154,10 +158,12 @@ func (r *report) verdict() error {
 	if len(r.failed) > 0 {
 		errs = append(errs, fmt.Errorf("failed: %s", strings.Join(r.failed, ", ")))
 	}
-	for _, text := range r.refused {
-		errs = append(errs, fmt.Errorf("skipped, not allowed: %s", text))
+	for _, refused := range r.refused {
+		if !r.passed[refused.name] {
+			errs = append(errs, fmt.Errorf("skipped, not allowed: %s: %s", refused.name, refused.why))
+		}
 	}
-	if r.ran == 0 {
+	if len(r.passed) == 0 && len(r.failed) == 0 {
 		errs = append(errs, errors.New("no test ran"))
 	}
 	return errors.Join(errs...)

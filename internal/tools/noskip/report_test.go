@@ -73,6 +73,19 @@ func TestRun(t *testing.T) {
 			wantErr: "skipped, not allowed: q TestB/redis: b_test.go:7: redis-server not found",
 		},
 		{
+			name: "skip made up for by a later run",
+			in: skipped + `{"Action":"pass","Package":"q","Test":"TestB/redis","Elapsed":0}` + "\n" +
+				`{"Action":"output","Package":"q","Output":"ok  \tq\t0.020s\n"}` + "\n" +
+				`{"Action":"pass","Package":"q","Elapsed":0.02}` + "\n",
+			wantOut: "ok  \tq\t0.010s\nok  \tq\t0.020s\n",
+		},
+		{
+			name:    "skip not made up for by a namesake elsewhere",
+			in:      skipped + strings.ReplaceAll(passed, `"TestA"`, `"TestB/redis"`),
+			wantOut: "ok  \tq\t0.010s\nok  \tp\t0.010s\n",
+			wantErr: "skipped, not allowed: q TestB/redis: b_test.go:7: redis-server not found",
+		},
+		{
 			name:    "skip allowed by name",
 			in:      skipped,
 			allow:   "# why\nq TestB/redis # because\n",
