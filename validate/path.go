@@ -47,32 +47,59 @@ func path(root string, data []byte, at int) string {
 		}
 	}
 
-	var b strings.Builder
-	b.WriteString(root)
+	p := root
 	for _, s := range steps {
-		if b.Len() > maxPathLen {
-			b.WriteString("…")
-			break
-		}
 		switch {
 		case !s.object:
-			b.WriteString("[" + strconv.Itoa(s.index) + "]")
-		case s.named && plainKey(s.key):
-			b.WriteString("." + string(s.key))
+			p = PathIndex(p, s.index)
 		case s.named:
-			b.WriteString(".*")
+			// A key with escapes is not plain, whatever they stand for.
+			p = PathKey(p, string(s.key))
+		}
+		if strings.HasSuffix(p, cut) {
+			break
 		}
 	}
-	return b.String()
+	return p
+}
+
+// PathKey returns path with a key of the object there, "data.items". A key
+// that is more than a plain short name (up to 32 of A-Z a-z 0-9 _ - $) is
+// written as "*": it may be content, which no error repeats. A path of more
+// than 256 bytes grows no further and ends in "…". For a host's own [Schema].
+func PathKey(path, key string) string {
+	if !plainKey(key) {
+		key = "*"
+	}
+	return longer(path, "."+key)
+}
+
+// PathIndex returns path with an index of the array there, "data.items[3]",
+// under the same rule of length as [PathKey].
+func PathIndex(path string, index int) string {
+	return longer(path, "["+strconv.Itoa(index)+"]")
+}
+
+const cut = "…"
+
+func longer(path, more string) string {
+	switch {
+	case len(path) <= maxPathLen:
+		return path + more
+	case strings.HasSuffix(path, cut):
+		return path
+	}
+	return path + cut
 }
 
 // plainKey reports whether a key may stand in a path: anything longer or
 // stranger than a name is content, which an error does not repeat.
-func plainKey(key []byte) bool {
+func plainKey(key string) bool {
 	if len(key) == 0 || len(key) > maxPathKey {
 		return false
 	}
-	for _, c := range key {
+	for i := range len(key) {
+		c := key[i]
 		if c != '$' && (c == '.' || c == ':' || !(asciiSet{plainLow, plainHigh}).has(c)) {
 			return false
 		}

@@ -37,6 +37,19 @@ func TestPath(t *testing.T) {
 	}
 }
 
+func TestPathKeyAndIndex(t *testing.T) {
+	if got, want := PathIndex(PathKey(PathKey("data", "items"), "<b>"), 3), "data.items.*[3]"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	long := "data"
+	for range 1_000 {
+		long = PathIndex(PathKey(long, strings.Repeat("k", 32)), 1<<30)
+	}
+	if len(long) > maxPathLen+maxPathKey+len(cut)+1 || !strings.HasSuffix(long, cut) || strings.Count(long, cut) != 1 {
+		t.Errorf("%q", long)
+	}
+}
+
 // Nothing that was sent is in an error, keys that are names apart.
 func TestErrorsRepeatNoContent(t *testing.T) {
 	const canary = "s3cret canary"
