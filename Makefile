@@ -22,7 +22,7 @@ each = @status=0; for dir in $(1); do echo "==> $@ $$dir"; (cd $$dir && $(2)) ||
 
 .PHONY: help
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## run every test, with the race detector, in random order; installs what is missing
