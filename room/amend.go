@@ -36,7 +36,7 @@ func (c *Conn) amend(ctx context.Context, r *wire.Request) (wire.Result, error) 
 		if rec.mayModerate(&id, settings) {
 			author = ""
 		}
-	} else if m.Data, err = s.checkData(r.Data, false); err != nil {
+	} else if m.Data, err = checkData(s.rules(seat.settings, defaultEvent), r.Data, false); err != nil {
 		return nil, err
 	}
 	m.Data = slices.Clone(m.Data)

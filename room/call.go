@@ -79,7 +79,7 @@ func (c *Conn) call(ctx context.Context, r *wire.Request) (wire.Result, error) {
 		ctx = context.WithValue(ctx, callRoom{}, r.Room)
 	}
 	if r.Data != nil {
-		if _, err := s.checkData(r.Data, false); err != nil {
+		if _, err := checkData(&s.data, r.Data, false); err != nil {
 			return nil, err
 		}
 	}

@@ -153,8 +153,7 @@ func (c *Conn) run(r *http.Request) {
 	if welcomed && s.hooks.disconnect != nil {
 		c.host("OnDisconnect", func(ctx context.Context) error { s.hooks.disconnect(ctx, c); return nil })
 	}
-	s.log.LogAttrs(s.ctx, slog.LevelInfo, "disconnect", slog.Any("conn", c),
-		slog.Int("code", closing.Code), slog.Bool("by_peer", closing.ByPeer), slog.Duration("after", time.Since(c.began)))
+	s.journal.write(s.ctx, slog.LevelInfo, eventDisconnect, c, slog.Int("code", closing.Code), slog.Bool("by_peer", closing.ByPeer), slog.Duration("after", time.Since(c.began)))
 	c.release()
 	s.remove(c)
 }
@@ -173,7 +172,7 @@ func (c *Conn) welcome() {
 	c.send(w)
 	c.socket.Flush()
 	c.watchExpiry()
-	s.log.LogAttrs(s.ctx, slog.LevelInfo, "connect", slog.Any("conn", c))
+	s.journal.write(s.ctx, slog.LevelInfo, eventConnect, c)
 }
 
 // watchExpiry warns the client before its identity expires, then closes.
@@ -268,6 +267,6 @@ func (c *Conn) host(name string, f func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.limits.Handler)
 	defer cancel()
 	if err := c.srv.contain(func() error { return f(ctx) }); err != nil {
-		c.srv.log.Error("hook failed", "hook", name, "conn", c, "error", err)
+		c.srv.journal.write(ctx, slog.LevelError, eventError, c, slog.String("hook", name), slog.Any("error", err))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
 	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/validate"
 )
 
 // Request is one request of a client, as [Middleware] sees it. It is valid
@@ -61,9 +62,10 @@ func (c *Conn) handle(message []byte, binary bool) {
 	defer requests.Put(r)
 	if bad := codecs[c.encoding.codec].Decode(message, binary, &r.in); bad != nil {
 		if err := c.tooFast(r); err != nil {
-			c.answer(r.in.Ref, nil, err)
+			c.answer(&r.in, nil, err)
 			return
 		}
+		c.srv.journal.write(c.ctx, slog.LevelDebug, eventInvalid, c, slog.String("code", bad.Code))
 		c.reject(r.in.Ref, bad)
 		return
 	}
@@ -72,7 +74,7 @@ func (c *Conn) handle(message []byte, binary bool) {
 		return
 	}
 	res, err := c.serve(r)
-	c.answer(r.in.Ref, res.result, err)
+	c.answer(&r.in, res.result, err)
 	if c.entered != nil {
 		// What the room says comes behind the reply to the join.
 		c.entered.Release()
@@ -114,7 +116,7 @@ func (c *Conn) tooFast(r *Request) error {
 // limited counts a refusal for being too fast and returns it.
 func (c *Conn) limited(after time.Duration) error {
 	if d := c.abuse.Take(time.Since(c.began), c.srv.limits.Abuse, 1); !d.OK {
-		c.srv.log.LogAttrs(c.ctx, slog.LevelWarn, "abuse", slog.Any("conn", c))
+		c.srv.journal.write(c.ctx, slog.LevelWarn, eventAbuse, c)
 		c.close(closePolicy, "too many requests")
 	}
 	return &Error{Code: CodeRateLimited, RetryAfter: after}
@@ -182,7 +184,6 @@ func (s *Server) result(ctx context.Context, c *Conn, r *wire.Request) (wire.Res
 
 // reject answers a message that could not be decoded.
 func (c *Conn) reject(ref int64, bad *wire.Error) {
-	c.srv.log.LogAttrs(c.ctx, slog.LevelDebug, "reject", slog.Any("conn", c), slog.String("code", bad.Code))
 	if ref == 0 {
 		c.send(&wire.Failure{Error: bad})
 		return
@@ -192,9 +193,12 @@ func (c *Conn) reject(ref int64, bad *wire.Error) {
 
 // answer sends the one reply to a request: none to a success without a ref,
 // an error frame to a failure without one.
-func (c *Conn) answer(ref int64, res wire.Result, err error) {
+func (c *Conn) answer(r *wire.Request, res wire.Result, err error) {
+	ref := r.Ref
 	if err != nil {
-		c.reject(ref, c.srv.explain(c, err))
+		e := public(err)
+		c.note(e, r)
+		c.reject(ref, c.srv.explain(c, e))
 		return
 	}
 	if ref != 0 {
@@ -202,10 +206,36 @@ func (c *Conn) answer(ref int64, res wire.Result, err error) {
 	}
 }
 
+// note logs the refusals that tell something about a client.
+func (c *Conn) note(e *Error, r *wire.Request) {
+	event, level := "", slog.LevelInfo
+	switch e.Code {
+	case CodeRateLimited, CodeTooManyRooms:
+		event = eventLimit
+	case CodeInvalidJSON, CodeInvalidUTF8, CodeTooLarge, CodeTooDeep, CodeTooManyElements, CodeTooManyKeys, CodeDuplicateKey, CodeInvalidRoom, CodeInvalidEvent, CodeBadRequest:
+		event, level = eventInvalid, slog.LevelDebug
+	case CodeForbidden, CodeBanned, CodeRoomFull:
+		if r.Type != wire.TypeJoin {
+			return
+		}
+		event = eventRefuseJoin
+	default:
+		return
+	}
+	c.srv.journal.write(c.ctx, level, event, c, slog.String("type", r.Type), slog.String("room", known(r.Room)), slog.String("code", string(e.Code)))
+}
+
+// known leaves out of the log what is no room's name.
+func known(room string) string {
+	if validate.Room(room) {
+		return room
+	}
+	return ""
+}
+
 // explain keeps the two halves of an error apart: the cause goes to the log
 // under an ID, everything else to the client.
-func (s *Server) explain(c *Conn, err error) *wire.Error {
-	e := public(err)
+func (s *Server) explain(c *Conn, e *Error) *wire.Error {
 	if e.Cause == nil {
 		return e.wire("")
 	}
@@ -214,7 +244,7 @@ func (s *Server) explain(c *Conn, err error) *wire.Error {
 	if e.Code == CodeInternal {
 		level = slog.LevelError
 	}
-	s.log.LogAttrs(c.ctx, level, "error", slog.Any("conn", c), slog.String("code", string(e.Code)), slog.String("id", id), slog.Any("error", e.Cause))
+	s.journal.write(c.ctx, level, eventError, c, slog.String("code", string(e.Code)), slog.String("id", id), slog.Any("error", e.Cause))
 	return e.wire(id)
 }
 
@@ -226,7 +256,7 @@ func (s *Server) contain(f func() error) (err error) {
 
 func (s *Server) recovered(err *error) {
 	if p := recover(); p != nil {
-		s.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.journal.write(s.ctx, slog.LevelError, eventPanic, nil, slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		*err = &Error{Code: CodeInternal, Cause: errors.New("panic: " + fmt.Sprint(p))}
 	}
 }
@@ -235,7 +265,7 @@ func (s *Server) recovered(err *error) {
 // without a token.
 func (c *Conn) authenticateFirst(r *Request) {
 	if r.in.Type != wire.TypeAuth {
-		c.answer(r.in.Ref, nil, refuse(CodeUnauthenticated))
+		c.answer(&r.in, nil, refuse(CodeUnauthenticated))
 		if err := c.tooFast(r); err != nil {
 			c.close(closeUnauthenticated, "not authenticated")
 		}
@@ -244,7 +274,7 @@ func (c *Conn) authenticateFirst(r *Request) {
 	s := c.srv
 	res, refused := c.signIn(r)
 	if refused != nil {
-		c.answer(r.in.Ref, nil, refused)
+		c.answer(&r.in, nil, refused)
 		c.flush()
 		code := closeUnauthenticated
 		switch refused.Code {
@@ -262,7 +292,7 @@ func (c *Conn) authenticateFirst(r *Request) {
 	c.stopWatch()
 	s.releaseWaiting(c)
 	c.welcome()
-	c.answer(r.in.Ref, res, nil)
+	c.answer(&r.in, res, nil)
 }
 
 const closeTryLater = 1013

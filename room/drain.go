@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -40,6 +41,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.settle()
 	s.connMu.Unlock()
 	if first {
+		s.journal.write(ctx, slog.LevelInfo, eventDrain, nil, slog.Int("connections", len(conns)))
 		s.drain(ctx, conns)
 	}
 	var err error

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -24,13 +25,13 @@ type hall struct {
 
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
-	mu      sync.Mutex
-	at      Position // of the last message delivered that has one
-	latest  *Record  // as the last KindUpdated told it; nil before
-	deleted bool
-	seats   map[string]*seat
-	logs    []*transport.Log // by encoding; nil until someone needs it
-	frame   wire.Message     // of the message being delivered, to allocate it once
+	mu     sync.Mutex
+	at     Position // of the last message delivered that has one
+	latest *Record  // as the last KindUpdated told it; nil before
+	acts   int      // how often something happened that may concern who may be here
+	seats  map[string]*seat
+	logs   []*transport.Log // by encoding; nil until someone needs it
+	frame  wire.Message     // of the message being delivered, to allocate it once
 }
 
 // seat is one local connection in a hall.
@@ -177,7 +178,7 @@ func (h *hall) note(m *Message) {
 	case KindUpdated:
 		rec, err := decodeRecord(m.Data)
 		if err != nil {
-			h.srv.log.Error("room record not understood", "room", m.Room, "error", err)
+			h.srv.journal.write(h.srv.ctx, slog.LevelError, eventError, nil, slog.String("room", m.Room), slog.Any("error", err))
 			return
 		}
 		h.latest = &rec

@@ -50,7 +50,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	socket, err := transport.Accept(w, r, &s.socket)
 	if err != nil {
 		c.release()
-		s.log.Warn("upgrade failed", "ip", c.ip, "error", err)
+		s.journal.write(r.Context(), slog.LevelWarn, eventRefuse, c, slog.Any("error", err))
 		return
 	}
 	c.start(socket)
@@ -268,8 +268,7 @@ func tokens(lines []string, lower bool) []string {
 func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, c *Conn, refused *refusal) {
 	e := refused.err
 	attrs := []slog.Attr{
-		slog.Int("status", refused.status), slog.String("code", string(e.Code)),
-		slog.String("ip", c.ip.String()), slog.String("path", r.URL.Path),
+		slog.Int("status", refused.status), slog.String("code", string(e.Code)), slog.String("path", r.URL.Path),
 	}
 	id := ""
 	if refused.status >= 500 && e.Cause != nil {
@@ -279,7 +278,7 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, c *Conn, ref
 	if e.Cause != nil {
 		attrs = append(attrs, slog.Any("error", e.Cause))
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelInfo, "refuse", attrs...)
+	s.journal.write(r.Context(), slog.LevelInfo, eventRefuse, c, attrs...)
 	h := w.Header()
 	if refused.header[0] != "" {
 		h.Set(refused.header[0], refused.header[1])

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -78,6 +79,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 		return nil, unavailable(err)
 	}
 	c.entered = seat.cursor
+	s.journal.write(ctx, slog.LevelInfo, eventJoin, c, slog.String("room", r.Room))
 	return res, nil
 }
 

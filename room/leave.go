@@ -55,6 +55,7 @@ func (c *Conn) leaveAll(closing transport.Closing) {
 // again in the background, because nobody else would.
 func (c *Conn) dismiss(room, reason string) {
 	s := c.srv
+	s.journal.write(s.ctx, slog.LevelInfo, eventLeave, c, slog.String("room", room), slog.String("reason", reason))
 	if s.hooks.leave != nil {
 		c.host("OnLeave", func(ctx context.Context) error { s.hooks.leave(ctx, c, room); return nil })
 	}
@@ -87,7 +88,7 @@ func (s *Server) tryDismiss(c *Conn, room, reason string) error {
 		_, err = s.broker.Publish(s.ctx, Message{Kind: KindLeft, Room: room, From: seat.User, Name: seat.Name, Reason: reason, At: now()}, Retention{})
 	}
 	if err != nil {
-		s.log.LogAttrs(s.ctx, slog.LevelWarn, "leave incomplete", slog.Any("conn", c), slog.String("room", room), slog.Any("error", err))
+		s.journal.write(s.ctx, slog.LevelWarn, eventError, c, slog.String("room", room), slog.Any("error", err))
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/wardroom/wardroom/auth"
@@ -38,6 +39,7 @@ func (c *Conn) create(ctx context.Context, r *wire.Request) (wire.Result, error)
 	} else if err != nil {
 		return nil, unavailable(err)
 	}
+	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room))
 	res := rec.settings(true)
 	return &res, nil
 }
@@ -60,6 +62,7 @@ func (c *Conn) update(ctx context.Context, r *wire.Request) (wire.Result, error)
 		if err != nil {
 			return nil, err
 		}
+		s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room))
 		res := rec.settings(true)
 		return &res, nil
 	}
@@ -85,6 +88,7 @@ func (c *Conn) deleteRoom(ctx context.Context, r *wire.Request) (wire.Result, er
 	if err := s.drop(ctx, r.Room); err != nil {
 		return nil, err
 	}
+	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room))
 	return &wire.RoomResult{Room: r.Room}, nil
 }
 

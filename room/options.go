@@ -41,6 +41,7 @@ type config struct {
 	limits        Limits
 	node          string
 	log           *slog.Logger
+	audit         slog.Handler
 	hooks         hooks
 }
 

@@ -35,7 +35,7 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 	if err := c.limitMessage(ctx, seat); err != nil {
 		return nil, err
 	}
-	if m.Data, err = s.checkData(r.Data, r.Binary); err != nil {
+	if m.Data, err = checkData(s.rules(seat.settings, m.Event), r.Data, r.Binary); err != nil {
 		return nil, err
 	}
 	m.Data = slices.Clone(m.Data) // the frame's buffer is used again for the next one
@@ -82,9 +82,19 @@ func (s *seat) maySpeak() error {
 	return e
 }
 
+// rules finds what the data of an event has to pass.
+func (s *Server) rules(settings *Settings, event string) *validate.Rules {
+	if r, ok := settings.Events[event]; ok {
+		return &r
+	}
+	if settings.Rules != nil {
+		return settings.Rules
+	}
+	return &s.data
+}
+
 // checkData applies the rules for content and returns what may be sent.
-func (s *Server) checkData(data []byte, binary bool) ([]byte, error) {
-	rules := validate.Rules{Limits: s.limits.Data}
+func checkData(rules *validate.Rules, data []byte, binary bool) ([]byte, error) {
 	if binary {
 		if e := rules.Binary(data); e != nil {
 			return nil, e

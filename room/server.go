@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
 	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/validate"
 )
 
 // Server is an http.Handler that serves rooms over WebSocket. All its methods
@@ -27,10 +27,11 @@ type Server struct {
 	broker        Broker
 	limiter       limit.Limiter
 	limits        Limits
+	data          validate.Rules // of rooms that have none of their own
 	announced     []wire.Limit
 	socket        transport.Options
 	node          string
-	log           *slog.Logger
+	journal       *journal
 	hooks         hooks
 
 	perIP, perUser, perNode *limit.Gauge
@@ -83,9 +84,10 @@ func New(opts ...Option) (*Server, error) {
 		broker:        cfg.broker,
 		limiter:       cfg.limiter,
 		limits:        cfg.limits,
+		data:          validate.Rules{Limits: cfg.limits.Data},
 		announced:     cfg.limits.announce(),
 		node:          cfg.node,
-		log:           cfg.log,
+		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
 		perIP:         limit.NewGauge(),
 		perUser:       limit.NewGauge(),

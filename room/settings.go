@@ -25,6 +25,11 @@ type Settings struct {
 	// Rates are how fast messages may be sent to each room, in place of
 	// Limits.Messages. Nil means those.
 	Rates *Rates
+	// Rules are what data has to pass, in place of Limits.Data. Nil means
+	// those.
+	Rules *validate.Rules
+	// Events has rules for the messages of one event, in place of Rules.
+	Events map[string]validate.Rules
 	// Moderators are the roles whose users may invite, kick, ban and mute,
 	// and redact what others said, in every room of the pattern. A room's
 	// owner, and the users in Record.Moderators, always may.
@@ -70,6 +75,11 @@ func (s *Settings) normalise() error {
 	}
 	if s.MaxMembers < 0 || s.History.Messages < 0 || s.History.Age < 0 {
 		return fmt.Errorf("negative MaxMembers or History")
+	}
+	for event := range s.Events {
+		if !validate.Event(event) {
+			return fmt.Errorf("event %q: use 1 to 64 of A-Z a-z 0-9 _ - . and :", event)
+		}
 	}
 	if s.Rates != nil {
 		for _, r := range []limit.Rate{s.Rates.Connection, s.Rates.User, s.Rates.Room} {

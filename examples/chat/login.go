@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwt"
-
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/auth/jwtauth"
 	"github.com/wardroom/wardroom/validate"
 )
 
@@ -23,7 +22,10 @@ const (
 
 // login is what an application must not copy: it signs a token for whatever
 // name and roles it is asked for. Yours knows its users.
-type login struct{ key []byte }
+type login struct {
+	key    []byte
+	signer *jwtauth.Signer
+}
 
 func newLogin(key []byte) (*login, error) {
 	if len(key) == 0 {
@@ -32,7 +34,11 @@ func newLogin(key []byte) (*login, error) {
 			return nil, err
 		}
 	}
-	return &login{key: key}, nil
+	signer, err := jwtauth.NewSigner(issuer, audience, key)
+	if err != nil {
+		return nil, err
+	}
+	return &login{key: key, signer: signer}, nil
 }
 
 func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -51,27 +57,14 @@ func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, "A name is 1 to 64 characters.")
 		return
 	}
-	expires := time.Now().Add(lifetime)
-	user := userID(name)
-	claims := jwt.NewBuilder().
-		Issuer(issuer).Audience([]string{audience}).Subject(user).
-		IssuedAt(time.Now()).Expiration(expires).
-		Claim("name", name)
-	if len(in.Roles) > 0 {
-		claims.Claim("roles", in.Roles)
-	}
-	token, err := claims.Build()
+	id := auth.Identity{ID: userID(name), Name: name, Roles: in.Roles, ExpiresAt: time.Now().Add(lifetime)}
+	token, err := l.signer.Sign(id)
 	if err != nil {
-		http.Error(w, "{}", http.StatusInternalServerError)
-		return
-	}
-	signed, err := jwt.Sign(token, jwt.WithKey(jwa.HS256(), l.key))
-	if err != nil {
-		http.Error(w, "{}", http.StatusInternalServerError)
+		refuse(w, "That cannot be made into a token.")
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"token": string(signed), "user": user, "name": name, "expires_at": expires.UnixMilli(),
+		"token": token, "user": id.ID, "name": name, "expires_at": id.ExpiresAt.UnixMilli(),
 	})
 }
 

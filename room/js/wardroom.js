@@ -628,7 +628,7 @@ class Room {
   async fetchMembers({ after, limit } = {}) {
     const page = await this.#request("members", { after, limit }, { retry: true });
     for (const member of page.members) this.#members.set(member.user, member);
-    if (after === this.#membersNext) this.#membersNext = page.next;
+    if (after !== undefined && after === this.#membersNext) this.#membersNext = page.next;
     this.#events.emit("members", this.#members);
     return page;
   }

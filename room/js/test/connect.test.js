@@ -186,9 +186,11 @@ test("close() from any listener is obeyed", async () => {
   for (const state of ["connecting", "online", "reconnecting"]) {
     const client = server.client();
     client.on("state", (change) => change.state === state && client.close());
+    const before = server.connections.length;
     const connected = client.connect();
     connected.catch(() => {});
     await settle();
+    assert.equal(server.connections.length - before, state === "connecting" ? 0 : 1);
     if (state === "reconnecting") server.now.drop();
     const made = server.connections.length;
     await clock.pass(60_000);
@@ -248,6 +250,15 @@ test("a frame that is no envelope is told, and the connection lives", async () =
   server.now.send({ type: "from_the_future", room: "x" });
   server.now.send({ type: "from_the_future" });
   assert.equal(client.state, "online");
+});
+
+test("a second welcome is none", async () => {
+  const client = server.client();
+  const heard = record(client, "welcome");
+  await client.connect();
+  server.now.welcome({ user: "eve" });
+  assert.equal(heard.length, 1);
+  assert.equal(client.user, "ada");
 });
 
 test("an error frame without a request is an event", async () => {

@@ -263,6 +263,16 @@ test("nobody shortens an announced delay, and it counts once", async () => {
   assert.equal(server.connections.length, 3);
 });
 
+test("after a goaway back-off is as it was", async () => {
+  const client = await connected();
+  const states = record(client, "state");
+  server.now.send({ type: "goaway", reconnect_in_ms: 100 });
+  await clock.pass(200);
+  assert.equal(client.state, "online");
+  server.now.drop(1006);
+  assert.equal(states.at(-1)[1].retryAt - Date.now(), 250);
+});
+
 // ---- silence
 test("after two heartbeats without a frame the client asks, then gives up", async () => {
   const client = await connected();
@@ -314,6 +324,12 @@ test("the server names the heartbeat", async () => {
 function browser() {
   const page = new EventTarget();
   const document = new EventTarget();
+  page.listeners = 0;
+  for (const target of [page, document]) {
+    const { addEventListener, removeEventListener } = target;
+    target.addEventListener = (...args) => (page.listeners++, addEventListener.apply(target, args));
+    target.removeEventListener = (...args) => (page.listeners--, removeEventListener.apply(target, args));
+  }
   document.visibilityState = "hidden";
   const navigator = { onLine: true };
   const globals = {
@@ -402,7 +418,9 @@ for (const event of ["online", "offline", "visibilitychange"]) {
 test("a closed client no longer listens", async () => {
   const page = browser();
   const client = await connected();
+  assert.equal(page.listeners, 3);
   client.close();
+  assert.equal(page.listeners, 0);
   page.dispatchEvent(new Event("online"));
   page.document.visibilityState = "visible";
   page.document.dispatchEvent(new Event("visibilitychange"));

@@ -87,6 +87,38 @@ test("another epoch is a gap, and its offsets start anew", async () => {
   assert.deepEqual(room.position, { epoch: "e2", offset: 2 });
 });
 
+test("own messages of the old epoch mean nothing in the new one", async () => {
+  const room = await enter(client, "r");
+  const heard = record(room, "message");
+  server.now.in.clear();
+  server.publish("r", "held up");
+  await room.publish("mine", { echo: false }); // at offset 2, waiting for 1
+  server.now.drop();
+  server.rooms.set("r", newLog("e2"));
+  await clock.pass(500);
+  server.publish("r", "new 1");
+  server.publish("r", "new 2");
+  assert.deepEqual(said(heard), ["new 1", "new 2"]);
+});
+
+test("a connection that is lost right after the first join", async () => {
+  const room = await client.join("r"); // and not a turn more
+  const heard = record(room, "message", "recovered");
+  server.publish("r", 1);
+  server.now.drop();
+  server.answers = false;
+  await settle();
+  server.publish("r", 2);
+  await clock.pass(250);
+  const join = server.now.last("join");
+  const reply = server.joinReply(join);
+  server.now.in = new Set(["r"]);
+  server.publish("r", 3);
+  server.now.reply(join, reply);
+  await settle();
+  assert.deepEqual(said(heard), [1, 2, "recovered 2", 3]);
+});
+
 test("an epoch that changes on a live connection is a gap too", async () => {
   const room = await enter(client, "r");
   const heard = record(room, "message", "gap");
@@ -286,7 +318,10 @@ test("a connection that is lost during the rejoin loses nothing", async () => {
   early.drop();
   server.answers = true;
   await clock.pass(1000);
-  early.send({ type: "message", room: "r", data: "from the grave", at: 1, offset: 9, epoch: "e1" });
+  const { onmessage, onclose } = early.socket;
+  onmessage?.({ data: JSON.stringify({ type: "message", room: "r", data: "from the grave", at: 1, offset: 9, epoch: "e1" }) });
+  onclose?.({ code: 4004, reason: "" });
+  assert.equal(client.state, "online");
   assert.deepEqual(said(heard), [1]);
 });
 

@@ -154,6 +154,9 @@ test("the outbox is bounded in bytes", async () => {
   await assert.rejects(client.call("b", "x".repeat(200)), { code: "outbox_full" });
   client.call("c", "x".repeat(50)).catch(() => {});
   assert.equal(server.now.frames.length, 2);
+  server.now.reply(server.now.frames[0], 1);
+  client.call("d", "x".repeat(800)).catch(() => {});
+  assert.equal(server.now.frames.length, 3);
   client.close();
 });
 

@@ -144,6 +144,9 @@ test("pages of members are merged", async () => {
   while (big.membersNext) await big.fetchMembers({ after: big.membersNext, limit: 1 });
   assert.deepEqual([...big.members.keys()], ["ada", "bob", "cleo"]);
   assert.equal(big.membersNext, undefined);
+  pages[undefined] = { members: [{ user: "ada" }], next: "c0" };
+  await big.fetchMembers({ limit: 1 });
+  assert.equal(big.membersNext, undefined, "a look at the first page does not make the list incomplete");
 });
 
 test("bytes travel as bytes, both ways", async () => {
@@ -251,6 +254,19 @@ test("leaving while the connection is lost means not to rejoin", async () => {
   await clock.pass(500);
   assert.equal(client.state, "online");
   assert.equal(server.now.frames.length, 0);
+});
+
+test("leaving while the room is being rejoined stays left", async () => {
+  server.answers = false;
+  server.now.drop();
+  await clock.pass(500);
+  const join = server.now.last("join");
+  room.leave();
+  server.now.reply(join, server.joinReply(join));
+  await settle();
+  assert.equal(room.joined, false);
+  assert.equal(client.rooms.size, 0);
+  assert.equal(server.now.last("leave").room, "lobby");
 });
 
 test("leaving and joining again at once ends up inside", async () => {
