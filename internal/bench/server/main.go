@@ -1,0 +1,78 @@
+// Command server is wardroom as the benchmarks measure it: everything on, with
+// limits raised just far enough that the load is not refused.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/wardroom/wardroom/auth/jwtauth"
+	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/room"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	addr := flag.String("addr", "127.0.0.1:0", "address to listen on")
+	secret := flag.String("secret", "", "HS256 key of the tokens")
+	profile := flag.String("pprof", "", "address to serve profiles on")
+	flag.Parse()
+
+	authenticator, err := jwtauth.New(jwtauth.WithIssuer(jwtauth.Issuer{
+		Name: "bench", Audiences: []string{"bench"}, Keys: []jwtauth.Key{jwtauth.HMAC("", []byte(*secret))},
+	}))
+	if err != nil {
+		return err
+	}
+	defer authenticator.Close()
+	limits := room.DefaultLimits()
+	limits.ConnectsPerIP = limit.PerSecond(1_000_000)
+	limits.ConnectionsPerIP = 1_000_000
+	limits.ConnectionsPerUser = 1_000_000
+	limits.ConnectionsPerNode = 1_000_000
+	fast := limit.PerSecond(10_000_000)
+	limits.Messages = room.Rates{Connection: fast, User: fast, Room: fast}
+	srv, err := room.New(
+		room.WithAuthenticator(authenticator),
+		room.WithLimits(limits),
+		room.WithRooms("*", room.Settings{Permission: room.Public, MaxMembers: 100_000, Standing: true}),
+		room.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
+	)
+	if err != nil {
+		return err
+	}
+	if *profile != "" {
+		go func() { _ = http.ListenAndServe(*profile, nil) }()
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /ws", srv)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	go func() { _ = server.Serve(listener) }()
+	fmt.Println(listener.Addr())
+	<-ctx.Done()
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = srv.Shutdown(ctx)
+	return server.Close()
+}
