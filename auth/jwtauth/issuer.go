@@ -151,7 +151,7 @@ func (def Issuer) validate() error {
 	case def.Name != "" && def.InsecureAnyIssuer:
 		return errors.New("there is a Name and InsecureAnyIssuer; leave one of them out")
 	case len(def.Audiences) == 0 && !def.InsecureAnyAudience:
-		return errors.New("Audiences is empty; write what the tokens have in aud for this application")
+		return errors.New("no Audiences; write what the tokens have in aud for this application")
 	case len(def.Audiences) > 0 && def.InsecureAnyAudience:
 		return errors.New("there are Audiences and InsecureAnyAudience; leave one of them out")
 	case slices.Contains(def.Audiences, ""):
@@ -166,7 +166,7 @@ func (def Issuer) validate() error {
 		return errors.New("there is no claim for the user's ID; set Claims.ID or Identify")
 	}
 	if def.Algorithms != nil && len(def.Algorithms) == 0 {
-		return errors.New("Algorithms is empty; leave it nil for the defaults or name some")
+		return errors.New("no Algorithms; leave them nil for the defaults or name some")
 	}
 	for _, alg := range def.Algorithms {
 		if _, ok := algorithm(alg); !ok {

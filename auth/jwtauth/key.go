@@ -84,6 +84,11 @@ func (k Key) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, k.String())
 }
 
+// MarshalText implements [encoding.TextMarshaler] with the form of String.
+func (k Key) MarshalText() ([]byte, error) {
+	return []byte(k.String()), nil
+}
+
 // LogValue implements [slog.LogValuer].
 func (k Key) LogValue() slog.Value {
 	return slog.StringValue(k.String())
