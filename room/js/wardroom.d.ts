@@ -404,7 +404,8 @@ export class Client {
    * Connects, and stays connected from then on. Rejects only when trying on
    * is pointless: `close()` was called, nobody is signed in, or the server
    * told this client to stay away. After that it may be called again, and
-   * rejoins the rooms.
+   * rejoins the rooms. While the client waits for its next attempt, this ends
+   * the wait, unless the server named the delay.
    */
   connect(): Promise<Welcome>;
   /** Ends the connection for good and leaves all rooms. */

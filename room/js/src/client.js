@@ -89,10 +89,12 @@ export class Client {
   /**
    * Connects, and stays connected from then on. Resolves with the welcome;
    * rejects only when trying on is pointless: `close()` was called, nobody is
-   * signed in, or the server told this client to stay away.
+   * signed in, or the server told this client to stay away. While the client
+   * waits for its next attempt, this ends the wait, unless the server named the delay.
    */
   connect() {
     if (this.#state === "online") return Promise.resolve(this.#welcome);
+    if (this.#next) this.#hurry();
     if (this.#connecting) return this.#connecting.promise;
     const connecting = (this.#connecting = {});
     connecting.promise = new Promise((resolve, reject) => Object.assign(connecting, { resolve, reject }));

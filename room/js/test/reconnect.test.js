@@ -372,6 +372,22 @@ test("online again, or seen again: tries at once", async () => {
   }
 });
 
+test("connect() while waiting tries at once, unless the server named the delay", async () => {
+  const client = await connected();
+  draw = 0.999;
+  server.now.drop(1006);
+  const welcome = client.connect();
+  await clock.pass(1);
+  assert.equal((await welcome).user, "ada");
+  server.now.send({ type: "goaway", reconnect_in_ms: 3000 });
+  server.now.drop(1012);
+  const later = client.connect();
+  await clock.pass(2999);
+  assert.equal(server.connections.length, 2);
+  await clock.pass(1);
+  await later;
+});
+
 test("without network the state says so, and trying goes on slowly", async () => {
   const page = browser();
   const client = await connected();
