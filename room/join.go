@@ -138,7 +138,7 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 	if err != nil {
 		return err
 	}
-	res.Messages = messages(page.Messages)
+	res.Messages = messages(page.Messages, r.Since != nil)
 	if r.Since != nil {
 		next := ask.After + 1
 		res.Recovered = r.Since.Epoch == at.Epoch && r.Since.Offset <= at.Offset && page.Last.Epoch == at.Epoch &&
@@ -147,10 +147,18 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 	return nil
 }
 
-func messages(list []Message) []wire.Message {
-	out := make([]wire.Message, len(list))
+// messages are those of a page, with the changes to earlier ones or without.
+func messages(list []Message, changes bool) []wire.Message {
+	out := make([]wire.Message, 0, len(list))
 	for i := range list {
-		out[i] = message(&list[i])
+		m := &list[i]
+		if m.Kind != KindMessage && !changes {
+			continue
+		}
+		kept := message(m)
+		kept.Target = m.Target
+		kept.Redacted = m.Redacted || m.Kind == KindRedacted
+		out = append(out, kept)
 	}
 	return out
 }

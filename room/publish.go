@@ -84,8 +84,10 @@ func (s *seat) maySpeak() error {
 
 // rules finds what the data of an event has to pass.
 func (s *Server) rules(settings *Settings, event string) *validate.Rules {
-	if r, ok := settings.Events[event]; ok {
-		return &r
+	if len(settings.Events) > 0 {
+		if r, ok := settings.Events[event]; ok {
+			return &r
+		}
 	}
 	if settings.Rules != nil {
 		return settings.Rules

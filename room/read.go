@@ -65,5 +65,5 @@ func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return &wire.HistoryResult{Messages: messages(page.Messages), Epoch: page.Last.Epoch, More: page.More}, nil
+	return &wire.HistoryResult{Messages: messages(page.Messages, false), Epoch: page.Last.Epoch, More: page.More}, nil
 }

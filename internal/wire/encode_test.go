@@ -105,8 +105,8 @@ func TestBinaryRoundTrip(t *testing.T) {
 
 // A header that does not fit its length must not be cut.
 func TestBinaryHeaderTooLong(t *testing.T) {
-	fixed, _ := JSON{}.Append(nil, &Message{Data: []byte("payload"), Binary: true})
-	room := strings.Repeat("r", math.MaxUint16-(len(fixed)-headerLength-len("payload")))
+	fixed, _ := JSON{}.Append(nil, &Message{Room: "r", Data: []byte("payload"), Binary: true})
+	room := strings.Repeat("r", 1+math.MaxUint16-(len(fixed)-headerLength-len("payload")))
 
 	m := &Message{Room: room, Data: []byte("payload"), Binary: true}
 	out, isBinary := JSON{}.Append([]byte("x"), m)

@@ -33,6 +33,9 @@ func serverFrames() []serverFrame {
 		{"message-host", "from the host itself there is no from", &Message{
 			Room: "lobby", Event: "notice", Data: []byte(`"Maintenance at ten"`), At: at, Offset: 43, Epoch: epoch,
 		}},
+		{"message-direct", "from the host to this user alone there is no room", &Message{
+			Event: "notice", Data: []byte(`"Your export is ready"`), At: at,
+		}},
 		{"message-html", "nothing in a frame can end a script element or a line of JavaScript", &Message{
 			Room: "lobby", Event: "chat", Data: []byte(`{"<b>":"</script> & \u003c \\ ` + "\u2028\u2029\u2027é😀" + `"}`),
 			From: "a<b>&\"\\\n\t\x01\u2028\u2029\u202aé😀", At: at,
@@ -88,11 +91,13 @@ func serverFrames() []serverFrame {
 				{User: "ada", Name: "Ada Lovelace", Status: "online", Meta: []byte(`{"typing":true}`), Since: at, Connections: 2},
 				{User: "bo", Status: "away", Since: at + 1, Connections: 1},
 			},
-			Next: "Ym8", Epoch: epoch, Offset: 44, Recovered: true,
+			Next: "Ym8", Epoch: epoch, Offset: 46, Recovered: true,
 			Messages: []Message{
 				{Room: "lobby", Event: "chat", Data: []byte(`"Good morning"`), From: "ada", At: at, Offset: 42, Epoch: epoch, ID: "01JB5Z3M9V"},
 				{Room: "lobby", Event: "chat", Redacted: true, From: "bo", At: at, Offset: 43, Epoch: epoch},
 				{Room: "lobby", Event: "file", Data: []byte("\x00\x01\xFE\xFF"), Binary: true, From: "ada", At: at, Offset: 44, Epoch: epoch},
+				{Room: "lobby", Target: 40, Data: []byte(`"Good evening"`), From: "ada", At: at, Offset: 45, Epoch: epoch},
+				{Room: "lobby", Target: 41, Redacted: true, From: "mod", At: at, Offset: 46, Epoch: epoch},
 			},
 		})},
 		{"reply-join-plain", "to join, where no history is kept", ok(&JoinResult{

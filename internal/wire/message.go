@@ -22,9 +22,7 @@ func appendMessage(dst []byte, m *Message) (out []byte, isBinary bool) {
 			return out, true
 		}
 	}
-	dst = appendText(dst, `{"type":"message","room":`, m.Room)
-	dst = append(dst, ',')
-	dst = appendEvent(dst, m)
+	dst = appendHead(dst, m)
 	dst = appendData(dst, m)
 	dst = appendOrigin(dst, m)
 	return append(dst, '}'), false
@@ -36,9 +34,7 @@ func appendMessage(dst []byte, m *Message) (out []byte, isBinary bool) {
 func appendBinaryMessage(dst []byte, m *Message) (out []byte, ok bool) {
 	start := len(dst)
 	dst = append(dst, 0, 0)
-	dst = appendText(dst, `{"type":"message","room":`, m.Room)
-	dst = append(dst, ',')
-	dst = appendEvent(dst, m)
+	dst = appendHead(dst, m)
 	dst = appendOrigin(dst, m)
 	dst = append(dst, '}')
 	n := len(dst) - start - headerLength
@@ -49,7 +45,8 @@ func appendBinaryMessage(dst []byte, m *Message) (out []byte, ok bool) {
 	return append(dst, m.Data...), true
 }
 
-// appendMessages appends the messages of a reply. They do not repeat the room.
+// appendMessages appends the messages of a reply, each as the frame that it was
+// to those who were there, with payloads in a form that JSON can hold.
 func appendMessages(dst []byte, key string, messages []Message) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, '[')
@@ -57,17 +54,35 @@ func appendMessages(dst []byte, key string, messages []Message) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, '{')
-		dst = appendEvent(dst, &messages[i])
-		dst = appendData(dst, &messages[i])
-		dst = appendOrigin(dst, &messages[i])
-		dst = append(dst, '}')
+		dst = appendKept(dst, &messages[i])
 	}
 	return append(dst, ']')
 }
 
-func appendEvent(dst []byte, m *Message) []byte {
-	return appendText(dst, `"event":`, m.Event)
+func appendKept(dst []byte, m *Message) []byte {
+	if m.Target == 0 {
+		dst = appendHead(dst, m)
+		dst = appendData(dst, m)
+		return append(appendOrigin(dst, m), '}')
+	}
+	kind := `{"type":"message_edited","room":`
+	if m.Redacted {
+		kind = `{"type":"message_redacted","room":`
+	}
+	dst = appendText(dst, kind, m.Room)
+	dst = appendUint(dst, `,"target":`, m.Target)
+	if !m.Redacted {
+		dst = appendData(dst, m)
+	}
+	return append(appendOrigin(dst, m), '}')
+}
+
+// appendHead appends what every message begins with. One without a room is the
+// host's to this user alone.
+func appendHead(dst []byte, m *Message) []byte {
+	dst = append(dst, `{"type":"message"`...)
+	dst = appendOptional(dst, `,"room":`, m.Room)
+	return appendText(dst, `,"event":`, m.Event)
 }
 
 // appendData appends what was said, in a form that JSON can hold.

@@ -151,8 +151,12 @@ type Message struct {
 	// Offset is 0, and Epoch empty, where the message has no place in a log.
 	Offset uint64
 	Epoch  string
-	// Redacted messages appear in history only and have no Data.
+	// Redacted messages appear in replies only and have no Data.
 	Redacted bool
+	// Target makes it an edit, or with Redacted a redaction, of the message
+	// with that offset, as a reply to join brings back those that were
+	// missed. Edits and redactions that happen now are Edited and Redacted.
+	Target uint64
 }
 
 // Edited is "message_edited".
