@@ -56,8 +56,8 @@ func TestAppendZeroValues(t *testing.T) {
 		frame Frame
 		want  string
 	}{
-		{&Message{}, `{"type":"message","room":"","event":"","data":null,"at":0}`},
-		{&Message{Redacted: true, Binary: true}, `{"type":"message","room":"","event":"","redacted":true,"at":0}`},
+		{&Message{}, `{"type":"message","event":"","data":null,"at":0}`},
+		{&Message{Redacted: true, Binary: true}, `{"type":"message","event":"","redacted":true,"at":0}`},
 		{&Edited{Epoch: "e"}, `{"type":"message_edited","room":"","target":0,"data":null,"at":0,"offset":0,"epoch":"e"}`},
 		{&Reply{Ref: 1, Data: &JoinResult{}}, `{"type":"reply","ref":1,"ok":true,"data":{"room":"","permission":"","members":[],"recovered":false,"messages":[]}}`},
 		{&Reply{Ref: 1, Data: &Settings{ShowInvited: true}}, `{"type":"reply","ref":1,"ok":true,"data":{"room":"","permission":"","roles":[],"invited":[],"max_members":0,"version":0}}`},
