@@ -58,7 +58,7 @@ type Message struct {
 	// Data is a JSON value, or any bytes when Binary.
 	Data   []byte
 	Binary bool
-	// At is when the server accepted it, to the millisecond.
+	// At is when the server accepted it, to the millisecond, as Until is.
 	At time.Time
 	// Target is the offset of the message that an edit or redaction changes.
 	Target uint64
@@ -72,8 +72,9 @@ type Message struct {
 
 // Receipt says what became of a published Message.
 type Receipt struct {
+	// Position is zero when the message is not in the log.
 	Position
-	At time.Time
+	At time.Time // the message's
 	// Duplicate: the same ID by the same user was published before, and
 	// this is the receipt of then.
 	Duplicate bool
@@ -96,7 +97,7 @@ type Page struct {
 	// but not what the messages point to.
 	Messages []Message
 	// Last is the position of the newest message that the room has ever had
-	// in this epoch.
+	// in this epoch, kept or not.
 	Last Position
 	// First is the offset of the oldest message kept; 0 when there is none.
 	First uint64
@@ -105,42 +106,63 @@ type Page struct {
 }
 
 // Broker carries messages to all who are in a room, on every node, in one
-// order, and keeps them where the room keeps history.
+// order, and keeps them where the room keeps history. Rooms, and their names,
+// have nothing to do with each other.
 //
-// Implementations are safe for concurrent use. roomtest.TestBroker checks all
-// that is said here.
+// Of a room with no subscriber, no message in its log and no ID in the dedup
+// window a Broker may forget everything; what comes then belongs to a new epoch.
+//
+// Implementations are safe for concurrent use. They honour the context's
+// deadline, and when they fail by it may or may not have done what was asked;
+// the context has no say over anything after the call has returned.
+// roomtest.TestBroker checks all that is said here.
 type Broker interface {
-	// Publish gives m its place in the room's order and hands it to every
-	// subscriber. Where keep.Messages is not 0 and m is a KindMessage, it is
-	// stored first and gets the next offset; a nil error means that it is
-	// stored. With m.ID set, a stored message is stored once: a further one
-	// with the same room, From and ID within the dedup window is answered
-	// with the first one's receipt and goes to nobody.
+	// Publish gives m its place in the room's order and hands it, with all
+	// its fields, to every subscriber. m.Position is ignored. Where
+	// keep.Messages is not 0 and m is a KindMessage, it is stored first and
+	// gets the next offset; a nil error means that it is stored. All else
+	// gets no offset, and leaves none out.
+	//
+	// Of all that is in the log Replay then returns the newest keep.Messages
+	// and none whose At is more than keep.Age ago. The retention of the
+	// latest call that stored something is that of the whole log.
+	//
+	// With m.ID set, a stored message is stored once: a further one with the
+	// same room, From and ID within the dedup window is answered with the
+	// first one's receipt and goes to nobody. The window is the broker's: at
+	// least the room's newest 1,000 messages with an ID, each for at least 5
+	// minutes after its At, whether or not they are still in the log.
 	//
 	// The broker keeps m.Data: the caller must not modify it afterwards.
 	Publish(ctx context.Context, m Message, keep Retention) (Receipt, error)
 
-	// Amend publishes a KindEdited or KindRedacted m: the message with the
-	// offset m.Target has m.Data from then on, or none and Redacted; and m
-	// itself is stored with the next offset. Where author is not empty, the
-	// message must be that user's. ErrNoMessage says that there is no such
-	// message, that it is not theirs, or that it is redacted.
+	// Amend publishes a KindEdited or KindRedacted m: the KindMessage with
+	// the offset m.Target has m.Data from then on and is no longer Binary, or
+	// has none and is Redacted; and m itself is stored with the next offset
+	// and handed to every subscriber. Messages that were delivered or
+	// replayed before keep what they had. keep is as for Publish, and
+	// keep.Messages not 0. Where author is not empty, the message must be
+	// that user's. ErrNoMessage says that there is no such message, that it
+	// is not theirs, or that it is redacted, and that nothing was done.
 	Amend(ctx context.Context, m Message, author string, keep Retention) (Receipt, error)
 
 	// Subscribe calls deliver with every message of a room from now on, in
 	// order, one at a time, and with nothing twice. Messages that have an
-	// offset are those directly after the returned position.
+	// offset are those directly after the returned position, whose epoch is
+	// set even where nothing has been published.
 	//
 	// deliver must return soon and must not call the broker. It must not
 	// modify what it is given, which stays valid. Once cancel has returned,
-	// deliver is not called again.
+	// no call of deliver is going on and none will come. Calling cancel again
+	// does nothing.
 	Subscribe(ctx context.Context, room string, deliver func(Message)) (at Position, cancel func(), err error)
 
 	// Replay reads the log. A room of which nothing is known has an empty
 	// page.
 	Replay(ctx context.Context, room string, r Range) (Page, error)
 
-	// Forget drops the room's log. What is published afterwards belongs to
-	// a new epoch.
+	// Forget drops the room's log, and the IDs of what was in it. What is
+	// published afterwards belongs to a new epoch. Subscriptions stay. An
+	// unknown room is no error.
 	Forget(ctx context.Context, room string) error
 }

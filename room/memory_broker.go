@@ -87,6 +87,11 @@ func (b *memoryBroker) drop(room string, l *memoryLog) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trim(time.Now())
+	l.dropIfEmpty(b, room)
+}
+
+// dropIfEmpty is drop for who holds both locks.
+func (l *memoryLog) dropIfEmpty(b *memoryBroker, room string) {
 	if len(l.subscribers)+len(l.entries)+len(l.receipts) == 0 {
 		l.dropped = true
 		delete(b.logs, room)
@@ -130,7 +135,13 @@ func (l *memoryLog) deliver(m Message) Receipt {
 }
 
 func (b *memoryBroker) Amend(_ context.Context, m Message, author string, keep Retention) (Receipt, error) {
-	l := b.lock(m.Room)
+	b.mu.RLock()
+	l := b.logs[m.Room]
+	b.mu.RUnlock()
+	if l == nil {
+		return Receipt{}, ErrNoMessage
+	}
+	l.mu.Lock() // one that was dropped meanwhile has no entries
 	defer l.mu.Unlock()
 	l.trim(m.At)
 	if len(l.entries) == 0 || m.Target < l.entries[0].Offset || m.Target > l.last {
@@ -161,8 +172,11 @@ func (l *memoryLog) remember(from sender, r Receipt) {
 
 // trim drops what is too old or too much. The caller holds mu.
 func (l *memoryLog) trim(now time.Time) {
-	n := 0
-	for n < len(l.entries) && (len(l.entries)-n > l.keep.Messages || now.Sub(l.entries[n].At) > l.keep.Age) {
+	n, age := 0, l.keep.Age
+	if age == 0 {
+		age = defaultAge
+	}
+	for n < len(l.entries) && (len(l.entries)-n > l.keep.Messages || now.Sub(l.entries[n].At) > age) {
 		l.entries[n] = Message{}
 		n++
 	}
@@ -241,9 +255,16 @@ func (b *memoryBroker) Replay(_ context.Context, room string, r Range) (Page, er
 }
 
 func (b *memoryBroker) Forget(_ context.Context, room string) error {
-	l := b.lock(room)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.logs[room]
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries, l.receipts, l.order = nil, nil, nil
 	l.epoch, l.last = rand.Text(), 0
+	l.dropIfEmpty(b, room)
 	return nil
 }

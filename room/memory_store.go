@@ -24,7 +24,7 @@ type memoryRoom struct {
 	record  Record
 	members []*memoryMember // in the order of User
 	// until when each sanction holds; those that have ended go when the
-	// next is laid on someone
+	// next is laid on someone, or when the room is looked at to drop it
 	sanctions map[sanctioned]time.Time
 }
 
@@ -39,6 +39,12 @@ func (r *memoryRoom) until(user string, kind Sanction) time.Time {
 		return time.Time{}
 	}
 	return until
+}
+
+// expire drops the sanctions that have ended.
+func (r *memoryRoom) expire() {
+	now := time.Now()
+	maps.DeleteFunc(r.sanctions, func(_ sanctioned, until time.Time) bool { return !until.After(now) })
 }
 
 type memoryMember struct {
@@ -56,15 +62,28 @@ func (r *memoryRoom) find(user string) (int, bool) {
 func (s *memoryStore) room(name string) *memoryRoom {
 	r := s.rooms[name]
 	if r == nil {
+		seen := 0
+		for other := range s.rooms { // in random order
+			if seen++; seen > sweepSome {
+				break
+			}
+			s.tidy(other)
+		}
 		r = &memoryRoom{}
 		s.rooms[name] = r
 	}
 	return r
 }
 
-// tidy drops a room that holds nothing. The caller holds mu.
+// tidy drops a room that holds nothing, or sanctions that have ended. The
+// caller holds mu.
 func (s *memoryStore) tidy(name string) {
-	if r := s.rooms[name]; r != nil && r.record.Version == 0 && len(r.members)+len(r.sanctions) == 0 {
+	r := s.rooms[name]
+	if r == nil || r.record.Version != 0 || len(r.members) > 0 {
+		return
+	}
+	r.expire()
+	if len(r.sanctions) == 0 {
 		delete(s.rooms, name)
 	}
 }
@@ -149,8 +168,7 @@ func (s *memoryStore) Sanction(_ context.Context, room, user string, kind Sancti
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.room(room)
-	now := time.Now()
-	maps.DeleteFunc(r.sanctions, func(_ sanctioned, until time.Time) bool { return !until.After(now) })
+	r.expire()
 	if r.sanctions == nil {
 		r.sanctions = make(map[sanctioned]time.Time)
 	}

@@ -26,7 +26,9 @@ var (
 )
 
 // Record is what a Store knows of a room. The slices of a record that a Store
-// was given, or returned, are not modified by anyone afterwards.
+// was given, or returned, are not modified by anyone afterwards. A Store keeps
+// every field, CreatedAt to the millisecond; a slice without elements may come
+// back as nil.
 type Record struct {
 	Room       string     `json:"room"`
 	Owner      string     `json:"owner,omitempty"` // a user ID; empty: the host
@@ -69,7 +71,8 @@ func (e *BannedError) Error() string { return ErrBanned.Error() }
 // Is makes a BannedError an [ErrBanned].
 func (e *BannedError) Is(target error) bool { return target == ErrBanned }
 
-// Seat is one connection of one user in one room.
+// Seat is one connection of one user in one room. Connection is unique among
+// all connections on all nodes.
 type Seat struct {
 	Room       string
 	User       string
@@ -81,8 +84,9 @@ type Seat struct {
 // Member is one user in a room.
 type Member struct {
 	User string
+	// Name is the one in the Seat with which the user came.
 	Name string
-	// Since is when the first of the connections that are there came.
+	// Since is when the user came, to the millisecond: when Admit said First.
 	Since time.Time
 	// Connections is how many there are.
 	Connections int
@@ -91,12 +95,17 @@ type Member struct {
 // Store keeps the rooms' records and who is in each. A store may be shared by
 // many nodes; everything it does is atomic across all of them.
 //
+// Rooms have nothing to do with each other. Names of rooms and users are
+// compared byte by byte. What is in a room, members and sanctions, needs no
+// record.
+//
 // Implementations are safe for concurrent use. They honour the context's
 // deadline, and when they fail by it may or may not have done what was asked.
-// roomtest.TestStore checks all that is said here.
+// Any other failure has changed nothing. roomtest.TestStore checks all that is
+// said here.
 type Store interface {
 	// Create adds a record with Version 1, whatever rec.Version says, and
-	// returns it, or ErrRoomExists.
+	// returns it, or ErrRoomExists. Members and sanctions stay.
 	Create(ctx context.Context, rec Record) (Record, error)
 
 	// Record returns the record of a room, or ErrNoRoom.
@@ -104,7 +113,8 @@ type Store interface {
 
 	// Update replaces the record with rec and the next version, and returns
 	// it. It fails with ErrConflict unless rec.Version is that of the
-	// present record; a rec.Version of 0 stands for "no record yet".
+	// present record; a rec.Version of 0 stands for "no record yet". Members
+	// and sanctions stay.
 	Update(ctx context.Context, rec Record) (Record, error)
 
 	// Delete removes the record, all sanctions and all members. ErrNoRoom
@@ -112,28 +122,31 @@ type Store interface {
 	Delete(ctx context.Context, room string) error
 
 	// Admit adds a connection to the room in one step with the checks that
-	// it still may enter: ErrConflict when the record's version is not
-	// version (0: no record), a *[BannedError] when the user is banned,
-	// ErrRoomFull when the user is not in yet and maxMembers users are. Of
-	// any number of calls at once for one user that was not in, exactly one
-	// is told that it was the first. Admitting a connection that is in
-	// already makes the same checks and changes nothing.
+	// it still may enter, in this order: ErrConflict when the record's version
+	// is not version (0: no record), a *[BannedError] when the user is banned,
+	// ErrRoomFull when the user is not in yet and maxMembers users, or more,
+	// are. Of any number of calls at once for one user that was not in,
+	// exactly one is told that it was the first. Admitting a connection that
+	// is in already makes the same checks and changes nothing.
 	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (Admission, error)
 
 	// Sanction lays a sanction on a user until some time, replacing one of
-	// the same kind. A ban does not remove who is in.
+	// the same kind. From that time on, which is kept to the millisecond, it
+	// is as if it had been lifted. A ban does not remove who is in.
 	Sanction(ctx context.Context, room, user string, kind Sanction, until time.Time) error
 
 	// Lift takes a sanction back. One that is not there is no error.
 	Lift(ctx context.Context, room, user string, kind Sanction) error
 
 	// Dismiss removes a connection and reports whether it was the user's
-	// last in the room. Dismissing one that is not in is no error and
-	// reports false.
+	// last in the room: for each Admit that said First, exactly one Dismiss
+	// does, unless the room is deleted. Dismissing one that is not in is no
+	// error and reports false.
 	Dismiss(ctx context.Context, s Seat) (last bool, err error)
 
-	// Members returns up to limit users in the order of their IDs, the
-	// first one being the least that is greater than after, and whether
-	// there are more. The caller owns the slice. An unknown room is empty.
+	// Members returns up to limit users, at least 1, in the order of their
+	// IDs' bytes, the first one being the least that is greater than after,
+	// and whether there are more. The caller owns the slice. An unknown room
+	// is empty.
 	Members(ctx context.Context, room, after string, limit int) (members []Member, more bool, err error)
 }
