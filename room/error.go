@@ -135,5 +135,7 @@ func public(err error) *Error {
 
 // wire is the client's half of e. id is empty when nothing is hidden.
 func (e *Error) wire(id string) *wire.Error {
-	return &wire.Error{Code: string(e.Code), Message: e.text(), RetryAfterMS: e.RetryAfter.Milliseconds(), ID: id}
+	// Rounded up: a client that waits exactly this long must not be too early.
+	ms := (e.RetryAfter + time.Millisecond - 1).Milliseconds()
+	return &wire.Error{Code: string(e.Code), Message: e.text(), RetryAfterMS: ms, ID: id}
 }

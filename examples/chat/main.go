@@ -167,7 +167,7 @@ func newLogger(format, level string) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
 	case "text":
-		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: l, NoColor: !terminal(os.Stderr)})), nil
+		return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{Level: l, NoColor: !terminal(os.Stderr)})), nil
 	}
 	return nil, fmt.Errorf("-log %q: use text or json", format)
 }
