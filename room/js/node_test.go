@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,11 @@ func TestClient(t *testing.T) {
 	}
 	// go test remembers a success until a file that the test has read changes;
 	// what node reads it cannot see.
-	for _, name := range append([]string{"wardroom.js", "wardroom.d.ts", "package.json", "testing/fake.js"}, tests...) {
+	golden, err := filepath.Glob("../../internal/wire/testdata/golden/*/*")
+	if err != nil || len(golden) == 0 {
+		t.Fatalf("no golden frames (%v)", err)
+	}
+	for _, name := range slices.Concat(tests, golden, []string{"wardroom.js", "wardroom.d.ts", "package.json", "testing/fake.js"}) {
 		if _, err := os.ReadFile(name); err != nil {
 			t.Fatal(err)
 		}

@@ -379,6 +379,8 @@ export interface ClientEvents {
   goaway: { reconnect_in_ms: number };
   /** What no promise can report: errors without a request, failed token callbacks. */
   error: WardroomError;
+  /** A user's presence in all rooms at once; told to those rooms as well. */
+  presence: Omit<PresenceUpdate, "room">;
   /** A message of the host to this user, outside of any room. */
   message: Message;
   [event: `event:${string}`]: Message;

@@ -196,13 +196,16 @@ function decode(data) {
   const size = text ? 0 : new DataView(data).getUint16(0);
   const envelope = JSON.parse(text ? data : new TextDecoder().decode(new Uint8Array(data, 2, size)));
   if (typeof envelope?.type !== "string") throw new TypeError("not an envelope");
-  return text ? envelope : { ...envelope, data: new Uint8Array(data, 2 + size) };
+  return text ? withBytes(envelope) : { ...envelope, data: new Uint8Array(data, 2 + size) };
 }
 
-/** A message out of a join or history reply, as the live one looked. */
-function fromLog(room, { encoding, ...message }) {
+/**
+ * A message with its bytes, which came as text: that is so in replies, and
+ * when a header is too large for a binary frame.
+ */
+function withBytes({ encoding, ...message }) {
   if (encoding === "base64") message.data = Uint8Array.from(atob(message.data), (c) => c.charCodeAt(0));
-  return { room, ...message };
+  return message;
 }
 
 /** An idempotency key. crypto.randomUUID exists on https and localhost only. */
@@ -621,7 +624,7 @@ class Room {
   /** Older (`before`) or newer (`after`) messages than an offset, oldest first. */
   async history({ before, after, limit } = {}) {
     const page = await this.#request("history", { before, after, limit }, { retry: true });
-    return { ...page, messages: (page.messages ?? []).map((message) => fromLog(this.#name, message)) };
+    return { ...page, messages: this.#fromLog(page.messages) };
   }
 
   /** One page of members, which is also merged into `members`. */
@@ -689,6 +692,11 @@ class Room {
     return this.#seat.request({ ...fields, type, room: this.#name }, options);
   }
 
+  // fromLog gives the messages of a reply the form of live ones.
+  #fromLog(messages = []) {
+    return messages.map((message) => ({ room: this.#name, ...withBytes(message) }));
+  }
+
   // enter takes in the reply to a join. `early` are the frames that
   // overtook it.
   #enter(reply, early) {
@@ -699,7 +707,7 @@ class Room {
     this.#members.clear();
     for (const member of reply.members ?? []) this.#members.set(member.user, member);
     this.#membersNext = reply.next;
-    const messages = (reply.messages ?? []).map((message) => fromLog(this.#name, message));
+    const messages = this.#fromLog(reply.messages);
 
     if (again) {
       this.#recover(before, reply, messages);
@@ -1298,12 +1306,21 @@ class Client {
       case "goaway":
         return this.#goaway(this.#link, frame);
     }
-    if (frame.room === undefined) {
-      if (frame.type !== "message") return; // of a later protocol
-      const event = frame.event ?? "message";
-      return this.#events.emit(event === "message" ? "message" : `event:${event}`, frame);
-    }
+    if (frame.room === undefined) return this.#receiveDirect(frame);
     this.#seats.get(frame.room)?.receive(frame);
+  }
+
+  #receiveDirect(frame) {
+    if (frame.type === "message") {
+      const event = frame.event ?? "message";
+      this.#events.emit(event === "message" ? "message" : `event:${event}`, frame);
+    } else if (frame.type === "presence_update") {
+      // Of a user in all rooms at once.
+      this.#events.emit("presence", frame);
+      for (const { room } of [...this.#seats.values()]) {
+        if (room.members.has(frame.user)) this.#seats.get(room.name)?.receive({ ...frame, room: room.name });
+      }
+    }
   }
 
   async #renew(link, deadline) {

@@ -371,12 +371,21 @@ export class Client {
       case "goaway":
         return this.#goaway(this.#link, frame);
     }
-    if (frame.room === undefined) {
-      if (frame.type !== "message") return; // of a later protocol
-      const event = frame.event ?? "message";
-      return this.#events.emit(event === "message" ? "message" : `event:${event}`, frame);
-    }
+    if (frame.room === undefined) return this.#receiveDirect(frame);
     this.#seats.get(frame.room)?.receive(frame);
+  }
+
+  #receiveDirect(frame) {
+    if (frame.type === "message") {
+      const event = frame.event ?? "message";
+      this.#events.emit(event === "message" ? "message" : `event:${event}`, frame);
+    } else if (frame.type === "presence_update") {
+      // Of a user in all rooms at once.
+      this.#events.emit("presence", frame);
+      for (const { room } of [...this.#seats.values()]) {
+        if (room.members.has(frame.user)) this.#seats.get(room.name)?.receive({ ...frame, room: room.name });
+      }
+    }
   }
 
   async #renew(link, deadline) {

@@ -26,13 +26,16 @@ export function decode(data) {
   const size = text ? 0 : new DataView(data).getUint16(0);
   const envelope = JSON.parse(text ? data : new TextDecoder().decode(new Uint8Array(data, 2, size)));
   if (typeof envelope?.type !== "string") throw new TypeError("not an envelope");
-  return text ? envelope : { ...envelope, data: new Uint8Array(data, 2 + size) };
+  return text ? withBytes(envelope) : { ...envelope, data: new Uint8Array(data, 2 + size) };
 }
 
-/** A message out of a join or history reply, as the live one looked. */
-export function fromLog(room, { encoding, ...message }) {
+/**
+ * A message with its bytes, which came as text: that is so in replies, and
+ * when a header is too large for a binary frame.
+ */
+export function withBytes({ encoding, ...message }) {
   if (encoding === "base64") message.data = Uint8Array.from(atob(message.data), (c) => c.charCodeAt(0));
-  return { room, ...message };
+  return message;
 }
 
 /** An idempotency key. crypto.randomUUID exists on https and localhost only. */

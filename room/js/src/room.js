@@ -1,4 +1,4 @@
-import { asBytes, fromLog, uniqueID } from "./codec.js";
+import { asBytes, uniqueID, withBytes } from "./codec.js";
 import { Emitter } from "./emitter.js";
 import { WardroomError } from "./errors.js";
 
@@ -130,7 +130,7 @@ export class Room {
   /** Older (`before`) or newer (`after`) messages than an offset, oldest first. */
   async history({ before, after, limit } = {}) {
     const page = await this.#request("history", { before, after, limit }, { retry: true });
-    return { ...page, messages: (page.messages ?? []).map((message) => fromLog(this.#name, message)) };
+    return { ...page, messages: this.#fromLog(page.messages) };
   }
 
   /** One page of members, which is also merged into `members`. */
@@ -198,6 +198,11 @@ export class Room {
     return this.#seat.request({ ...fields, type, room: this.#name }, options);
   }
 
+  // fromLog gives the messages of a reply the form of live ones.
+  #fromLog(messages = []) {
+    return messages.map((message) => ({ room: this.#name, ...withBytes(message) }));
+  }
+
   // enter takes in the reply to a join. `early` are the frames that
   // overtook it.
   #enter(reply, early) {
@@ -208,7 +213,7 @@ export class Room {
     this.#members.clear();
     for (const member of reply.members ?? []) this.#members.set(member.user, member);
     this.#membersNext = reply.next;
-    const messages = (reply.messages ?? []).map((message) => fromLog(this.#name, message));
+    const messages = this.#fromLog(reply.messages);
 
     if (again) {
       this.#recover(before, reply, messages);

@@ -136,6 +136,18 @@ test("members are kept up to date", async () => {
   assert.equal(heard[6][1].reason, "disconnected");
 });
 
+test("presence without a room counts in every room where the user is", async () => {
+  const other = await enter(client, "other");
+  send("user_joined", { user: "bob" });
+  const heard = [];
+  client.on("presence", ({ user, status }) => heard.push([user, status]));
+  room.on("presence", ({ room: name, status }) => heard.push([name, status]));
+  other.on("presence", () => heard.push("wrong"));
+  server.now.send({ type: "presence_update", user: "bob", status: "away", at: 5 });
+  assert.deepEqual(heard, [["bob", "away"], ["lobby", "away"]]);
+  assert.equal(room.members.get("bob").status, "away");
+});
+
 test("pages of members are merged", async () => {
   server.joinReply = (request) => ({ ...Server.prototype.joinReply(request), next: "c1" });
   const big = await client.join("big");
@@ -164,6 +176,8 @@ test("bytes travel as bytes, both ways", async () => {
   assert.deepEqual([...heard[0][1].data], [...payload]);
   assert.equal(heard[0][1].from, "bob");
   assert.deepEqual(room.position, { epoch: "e1", offset: 1 });
+  server.now.send({ type: "message", room: "lobby", event: "file", data: "AP8KDQ==", encoding: "base64", at: 7 });
+  assert.deepEqual([...heard[1][1].data], [...payload], "also when their header did not fit");
 });
 
 test("a binary header beyond its length field is refused", async () => {
