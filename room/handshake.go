@@ -143,14 +143,27 @@ func (s *Server) admitUser(ctx context.Context, c *Conn, id auth.Identity, r *ht
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Handler)
 	defer cancel()
 	if err := s.contain(func() error { return s.hooks.connect(ctx, c, r) }); err != nil {
-		e := public(err)
-		status := http.StatusForbidden
-		if e.Code == CodeInternal || e.Code == CodeUnavailable || e.Code == CodeTimeout {
-			status = http.StatusServiceUnavailable
-		}
-		return &refusal{status: status, err: e}
+		return refusedByHost(public(err))
 	}
 	return nil
+}
+
+// refusedByHost gives what OnConnect returned the status and the header that
+// the protocol knows for its code.
+func refusedByHost(e *Error) *refusal {
+	r := &refusal{status: http.StatusForbidden, err: e}
+	switch e.Code {
+	case CodeUnauthenticated, CodeTokenExpired:
+		r.status = http.StatusUnauthorized
+		return r.with("WWW-Authenticate", "Bearer")
+	case CodeRateLimited, CodeTooManyConnections:
+		r.status = http.StatusTooManyRequests
+	case CodeInternal, CodeUnavailable, CodeTimeout:
+		r.status = http.StatusServiceUnavailable
+	default:
+		return r
+	}
+	return r.with("Retry-After", retryAfter(max(e.RetryAfter, time.Second)))
 }
 
 // authenticate asks the Authenticator and does not trust its answer blindly.
