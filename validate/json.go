@@ -109,7 +109,7 @@ type frame struct {
 }
 
 // scanner is the state of one scan. Arrays and objects close in the opposite
-// order they opened in, so each of its slices is used as a stack.
+// order they opened in, so what is kept of them is kept in stacks.
 type scanner struct {
 	frames []frame
 	keyStack

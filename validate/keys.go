@@ -29,7 +29,7 @@ type keySet struct {
 const fewKeys = 16
 
 // keyStack holds the keys of all open objects, innermost last. Keys are only
-// ever added to the innermost, so every slice grows and shrinks at its end.
+// ever added to the innermost, so keys and slots grow and shrink at their ends.
 type keyStack struct {
 	seed      maphash.Seed
 	keys      []keySpan
@@ -149,14 +149,9 @@ func (s *keyStack) index(top *frame, size int) {
 	}
 }
 
-// drop forgets the keys of the innermost object.
+// drop forgets the keys of the innermost object. What was unescaped stays
+// until the end: it is never longer than the input.
 func (s *keyStack) drop(top *frame) {
-	for _, k := range s.keys[top.keys:] {
-		if k.unescaped {
-			s.unescaped = s.unescaped[:k.start]
-			break
-		}
-	}
 	s.keys = s.keys[:top.keys]
 	if top.size > 0 {
 		s.slots = s.slots[:top.slots]

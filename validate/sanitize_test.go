@@ -69,6 +69,17 @@ func TestControlsCodePoints(t *testing.T) {
 		if in := []byte(`"` + string(r) + `"`); len(Controls(in)) == 2 != forbidden {
 			t.Fatalf("%U: %s", r, Controls(in))
 		}
+		// At a place that moves through the words that are read at once.
+		if r < 0x3000 {
+			in := `"` + strings.Repeat("x", int(r%16)) + string(r) + strings.Repeat("y", 16) + `"`
+			want := in
+			if forbidden {
+				want = strings.ReplaceAll(in, string(r), "")
+			}
+			if got := string(Controls([]byte(in))); got != want {
+				t.Fatalf("%U: %q, want %q", r, got, want)
+			}
+		}
 	}
 }
 
