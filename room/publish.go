@@ -4,13 +4,17 @@ import (
 	"context"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
 	"github.com/wardroom/wardroom/validate"
 )
 
-const defaultEvent = "message"
+const (
+	defaultEvent = "message"
+	maxMessageID = 64 // characters
+)
 
 // publish says something in a room: check it, let the host change or refuse
 // it, hand it to the broker. The broker calls hall.deliver, which appends it to
@@ -31,6 +35,9 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 	}
 	if !validate.Event(m.Event) {
 		return nil, refuse(CodeInvalidEvent)
+	}
+	if utf8.RuneCountInString(m.ID) > maxMessageID {
+		return nil, &Error{Code: CodeBadRequest, Message: "An id has at most 64 characters."}
 	}
 	if err := c.limitMessage(ctx, seat); err != nil {
 		return nil, err
