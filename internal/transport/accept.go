@@ -13,7 +13,7 @@ import (
 // WebSocket handshake from an allowed origin: here nothing of that is checked
 // but what coder/websocket insists on. On an error the response is spoiled.
 func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Conn, error) {
-	c := &Conn{opts: opts}
+	c := &Conn{opts: opts, opened: time.Now()}
 	mode := websocket.CompressionDisabled
 	if opts.Compress {
 		mode = websocket.CompressionNoContextTakeover
@@ -33,7 +33,6 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Conn, error
 	ws.SetReadLimit(max(opts.MaxText, opts.MaxBinary))
 	c.subprotocol = ws.Subprotocol()
 	c.deflate = w.Header().Get("Sec-WebSocket-Extensions") != ""
-	c.lastHeard.Store(time.Now().UnixNano())
 	c.mu.Lock()
 	c.timer = time.AfterFunc(opts.Heartbeat, c.beat)
 	c.mu.Unlock()
@@ -58,16 +57,18 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u.c.raw = raw
-	u.c.rawc = rawConn(raw)
+	c := u.c
+	c.raw = raw
+	c.socket = newSocket(raw, &c.in)
 	// The HTTP server may have left deadlines of its own.
 	_ = raw.SetDeadline(time.Time{})
 	if n := brw.Reader.Buffered(); n > 0 {
 		early, _ := brw.Reader.Peek(n)
-		u.c.in.w = copy(u.c.in.space(), early)
+		c.in.start(early)
 	}
-	conn := beneath{u.c}
-	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, headerBuffer), bufio.NewWriterSize(conn, controlBuffer)), nil
+	conn := beneath{c}
+	c.frames = bufio.NewReaderSize(conn, headerBuffer)
+	return conn, bufio.NewReadWriter(c.frames, bufio.NewWriterSize(conn, controlBuffer)), nil
 }
 
 // WriteHeaderNow reaches writers that keep the status line until they are told

@@ -33,7 +33,7 @@ func (b beneath) Write(p []byte) (int, error) {
 		closing = Closing{Code: CloseInvalidUTF8, Reason: "close reason is not UTF-8"}
 		p = appendClose(nil, closing.Code, closing.Reason)
 	}
-	c.shut(closing, p)
+	c.shutWith(closing, p)
 	return len(p), nil
 }
 

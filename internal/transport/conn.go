@@ -1,10 +1,10 @@
 package transport
 
 import (
+	"bufio"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -21,7 +21,8 @@ type Options struct {
 	// Heartbeat is how often a silent peer is pinged; after two pings
 	// without an answer it is given up.
 	Heartbeat time.Duration
-	// WriteDeadline is how long a full socket may take no byte.
+	// WriteDeadline is how long a full socket may take to make room for the
+	// next 16 KiB.
 	WriteDeadline time.Duration
 	// CloseDeadline is how long a closing handshake may take before the
 	// socket is closed under it.
@@ -38,10 +39,11 @@ type Options struct {
 // Conn is one WebSocket connection, already upgraded. [Conn.Serve] must be
 // called exactly once. Everything else is safe for concurrent use.
 type Conn struct {
-	opts *Options
-	raw  net.Conn
-	rawc syscall.RawConn // nil where raw is no socket of the system: TLS, a pipe
-	ws   *websocket.Conn
+	opts   *Options
+	raw    net.Conn
+	socket *socket // nil where raw is no socket of the system: TLS, a pipe
+	ws     *websocket.Conn
+	frames *bufio.Reader // the library's, over beneath
 
 	subprotocol string
 	deflate     bool
@@ -50,13 +52,16 @@ type Conn struct {
 
 	// mu protects the outbound side: what follows, writing to raw without
 	// waiting, and the cursors of this connection's members.
-	mu    sync.Mutex
-	out   outbound
-	timer *time.Timer
+	mu     sync.Mutex
+	out    outbound
+	timer  *time.Timer
+	missed int // pings since the peer was heard
 
-	closing   atomic.Bool // a close frame is queued or the socket is gone
-	lastHeard atomic.Int64
-	missed    atomic.Int32
+	closing atomic.Bool // a close frame is queued or the socket is gone
+
+	opened  time.Time
+	heard   atomic.Int64 // when the peer was, in nanoseconds after opened
+	reading atomic.Bool  // it would be heard now
 
 	// wg counts the goroutines of this connection apart from Serve's.
 	wg sync.WaitGroup
@@ -78,31 +83,32 @@ func (c *Conn) Closing() bool { return c.closing.Load() }
 func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var frame [2 + maxControlPayload]byte
-	c.shut(Closing{Code: code, Reason: reason}, appendClose(frame[:0], code, reason))
+	c.shut(code, reason)
 }
 
 // Abort closes the socket at once, without a close frame.
 func (c *Conn) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing.Load() {
-		c.closing.Store(true)
-		c.out.closing = Closing{Code: closeAbnormal}
-	}
-	c.hangUp()
+	c.lost()
 }
 
-// shut queues the close frame and makes everyone stop. The caller holds mu.
-func (c *Conn) shut(closing Closing, frame []byte) {
+// shut is Close. The caller holds mu.
+func (c *Conn) shut(code int, reason string) {
+	var frame [2 + maxControlPayload]byte
+	c.shutWith(Closing{Code: code, Reason: reason}, appendClose(frame[:0], code, reason))
+}
+
+// shutWith queues the close frame and makes everyone stop. The caller holds mu.
+func (c *Conn) shutWith(closing Closing, frame []byte) {
 	if c.closing.Load() {
 		return
 	}
 	c.out.queue = append(c.out.queue, frame...)
-	c.out.closing = closing
-	c.closing.Store(true)
+	c.end(closing)
 	c.pump()
 	if c.timer != nil {
+		c.out.hangUpAt = time.Now().Add(c.opts.CloseDeadline)
 		c.timer.Reset(c.opts.CloseDeadline)
 	}
 	// The reader wakes and sees closing.
@@ -112,14 +118,45 @@ func (c *Conn) shut(closing Closing, frame []byte) {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
+// end makes the connection take nothing more to send. The caller holds mu.
+func (c *Conn) end(closing Closing) {
+	c.out.closing = closing
+	c.closing.Store(true)
+	for _, m := range c.out.members {
+		m.leave()
+	}
+	c.out.members = nil
+}
+
+// lost ends a connection whose socket is of no use any more. The caller holds
+// mu.
+func (c *Conn) lost() {
+	if !c.closing.Load() {
+		c.end(Closing{Code: closeAbnormal})
+	}
+	c.hangUp()
+}
+
 // hangUp closes the socket. The caller holds mu.
 func (c *Conn) hangUp() {
 	c.out.dead = true
-	c.out.queue, c.out.members = nil, nil
-	_ = c.raw.Close()
+	c.out.queue = nil
+	_ = bottom(c.raw).Close()
 }
 
-// beat is the connection's only timer.
+// bottom is what stands beneath TLS: closing TLS itself may wait for room in
+// the socket, for its goodbye.
+func bottom(c net.Conn) net.Conn {
+	for {
+		over, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = over.NetConn()
+	}
+}
+
+// beat is the connection's timer.
 func (c *Conn) beat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,28 +164,36 @@ func (c *Conn) beat() {
 		return
 	}
 	if c.closing.Load() {
+		// It may have been due as heartbeat just when the closing began.
+		if left := time.Until(c.out.hangUpAt); left > 0 {
+			c.timer.Reset(left)
+			return
+		}
 		c.hangUp()
 		return
 	}
-	silent := time.Since(time.Unix(0, c.lastHeard.Load()))
-	if silent < c.opts.Heartbeat {
-		c.missed.Store(0)
+	silent := time.Since(c.opened) - time.Duration(c.heard.Load())
+	switch {
+	case silent < c.opts.Heartbeat:
+		c.missed = 0
 		c.timer.Reset(c.opts.Heartbeat - silent)
 		return
-	}
-	if c.missed.Add(1) > maxMissed {
-		var frame [2 + maxControlPayload]byte
-		c.shut(Closing{Code: CloseHeartbeatLost, Reason: heartbeatLost}, appendClose(frame[:0], CloseHeartbeatLost, heartbeatLost))
+	case !c.reading.Load():
+		// A handler takes its time: the peer is not silent, it is not
+		// listened to.
+		c.timer.Reset(c.opts.Heartbeat)
+		return
+	case c.missed == maxMissed:
+		c.shut(CloseHeartbeatLost, "heartbeat lost")
 		// Half-open: there is nobody to wait for.
 		c.hangUp()
 		return
 	}
+	c.missed++
 	c.out.queue = append(c.out.queue, bitFin|opPing, 0)
 	c.pump()
 	c.timer.Reset(c.opts.Heartbeat)
 }
 
-const (
-	maxMissed     = 2
-	heartbeatLost = "heartbeat lost"
-)
+// maxMissed is how many pings in a row a peer may leave without an answer.
+const maxMissed = 2

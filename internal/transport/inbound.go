@@ -2,7 +2,7 @@ package transport
 
 import (
 	"errors"
-	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -19,14 +19,16 @@ type inbound struct {
 	buf  *[]byte // pooled; held only while it has something in it
 	r, w int
 
-	left   int64 // bytes of the current frame, header included, not passed on
-	frames int   // of the current message so far
-	bytes  int64 // of the current message so far
-	limit  int64 // of the current message
-	began  time.Time
-	more   bool // the current message has further fragments
-	broken bool // no frame boundary can be found any more
-	closed bool // the peer's close frame was passed on
+	left   int64     // bytes of the current frame, header included, not passed on
+	frames int       // of the current message so far
+	bytes  int64     // of the current message so far
+	limit  int64     // of the current message
+	began  time.Time // when the current message was first waited for
+	timed  bool      // the socket has a read deadline
+	more   bool      // the current message has further fragments
+	broken bool      // no frame boundary can be found any more
+	closed bool      // the peer's close frame was found
+	failed bool      // the socket has nothing more to read
 
 	controls  int // control frames in the second that began at controlAt
 	controlAt time.Time
@@ -45,15 +47,20 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, readSize); return &b }}
 
-var errClosing = errors.New("transport: closing")
+// errEnded is all that the library learns of how a connection ended: it takes
+// an error that is io.EOF, wherever it comes, for the end of a message.
+var errEnded = errors.New("transport: connection ended")
 
-// refusal is a protocol fault and the close code that answers it.
+// refusal is a fault of the peer's and the close code that answers it.
 type refusal struct {
 	code   int
 	reason string
 }
 
-func (r *refusal) Error() string { return r.reason }
+const (
+	tooBig      = "message too big"
+	tookTooLong = "message took too long"
+)
 
 // beneath is the net.Conn that coder/websocket is given.
 type beneath struct{ c *Conn }
@@ -63,24 +70,21 @@ type beneath struct{ c *Conn }
 func (b beneath) Read(p []byte) (int, error) {
 	c := b.c
 	in := &c.in
-	for in.left == 0 {
-		h, ok := parseHeader(in.pending())
-		if !ok {
-			if err := c.fill(); err != nil {
-				return 0, err
+	for in.left == 0 || in.r == in.w {
+		if in.left == 0 {
+			if h, ok := parseHeader(in.pending()); ok {
+				if r := c.inspect(h); r != nil {
+					in.broken = true
+					c.Close(r.code, r.reason)
+					return 0, errEnded
+				}
+				in.left = int64(h.size) + h.payload
+				continue
 			}
-			continue
 		}
-		if err := c.inspect(h); err != nil {
-			in.broken = true
-			c.Close(err.code, err.reason)
-			return 0, errClosing
-		}
-		in.left = int64(h.size) + h.payload
-	}
-	if in.r == in.w {
-		if err := c.fill(); err != nil {
-			return 0, err
+		if !c.fill() {
+			in.failed = true
+			return 0, errEnded
 		}
 	}
 	n := copy(p[:min(int64(len(p)), in.left)], in.pending())
@@ -99,6 +103,9 @@ func (in *inbound) pending() []byte {
 func (in *inbound) consume(n int) {
 	in.r += n
 	in.left -= int64(n)
+	if in.left == 0 && !in.more {
+		in.began = time.Time{} // the next message has its own time
+	}
 	if in.r == in.w {
 		in.release()
 	}
@@ -106,7 +113,9 @@ func (in *inbound) consume(n int) {
 
 func (in *inbound) release() {
 	if in.buf != nil {
-		readBuffers.Put(in.buf)
+		if len(*in.buf) == readSize {
+			readBuffers.Put(in.buf)
+		}
 		in.buf = nil
 	}
 	in.r, in.w = 0, 0
@@ -124,6 +133,16 @@ func (in *inbound) space() []byte {
 	return (*in.buf)[in.w:]
 }
 
+// start puts what was read together with the handshake before what the socket
+// will bring.
+func (in *inbound) start(early []byte) {
+	if len(early) > readSize {
+		buf := make([]byte, len(early)) // a server with larger buffers than usual
+		in.buf = &buf
+	}
+	in.w = copy(in.space(), early)
+}
+
 // giveBack returns the buffer while there is nothing in it.
 func (in *inbound) giveBack() {
 	if in.r == in.w {
@@ -131,47 +150,50 @@ func (in *inbound) giveBack() {
 	}
 }
 
-// fill reads once from the socket, waiting if it must.
-func (c *Conn) fill() error {
+// fill reads once from the socket, waiting if it must. It reports false when
+// there is nothing more to read.
+func (c *Conn) fill() bool {
 	in := &c.in
 	in.idle()
-	if in.left > 0 || in.more || in.w > in.r {
+	c.time()
+	if c.closing.Load() {
+		return false // Close's own deadline may just have been overwritten
+	}
+	c.reading.Store(true)
+	n, err := c.readSome()
+	c.reading.Store(false)
+	if n > 0 {
+		in.w += n
+		c.heard.Store(int64(time.Since(c.opened)))
+		return true
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.closing.Load() {
+		c.Close(ClosePolicy, tookTooLong)
+	}
+	return false
+}
+
+// time gives the message that is not complete its deadline, and takes it away
+// when there is none.
+func (c *Conn) time() {
+	in := &c.in
+	switch {
+	case in.left > 0 || in.more || in.w > in.r:
 		if in.began.IsZero() {
-			in.began = time.Now()
+			in.began, in.timed = time.Now(), true
+			_ = c.raw.SetReadDeadline(in.began.Add(c.opts.MessageDeadline))
 		}
-		_ = c.raw.SetReadDeadline(in.began.Add(c.opts.MessageDeadline))
-	} else if !in.began.IsZero() {
-		in.began = time.Time{}
+	case in.timed:
+		in.timed = false
 		_ = c.raw.SetReadDeadline(time.Time{})
 	}
-	if c.closing.Load() {
-		return errClosing // Close's own deadline may just have been overwritten
-	}
-	n, err := c.readSome()
-	switch {
-	case n > 0:
-		in.w += n
-		c.lastHeard.Store(time.Now().UnixNano())
-		return nil
-	case c.closing.Load():
-		return errClosing
-	case err == nil:
-		return io.EOF
-	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		in.broken = true
-		c.Close(ClosePolicy, "message took too long")
-		return errClosing
-	}
-	return err
 }
 
 func (c *Conn) readSome() (int, error) {
-	if c.rawc == nil {
+	if c.socket == nil {
 		return c.raw.Read(c.in.space())
 	}
-	return c.waitRead(c.in.space, c.in.giveBack)
+	return c.socket.Read()
 }
 
 // inspect judges a frame by its header (RFC 6455, section 5).
@@ -207,7 +229,7 @@ func (c *Conn) inspect(h header) *refusal {
 	in.frames++
 	// Two additions that cannot overflow: each side is at most limit first.
 	if h.payload > in.limit-in.bytes {
-		return &refusal{CloseTooBig, "message too big"}
+		return &refusal{CloseTooBig, tooBig}
 	}
 	in.bytes += h.payload
 	if int64(in.frames) > freeFrames+in.bytes/bytesPerFrame {

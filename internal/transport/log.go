@@ -22,9 +22,9 @@ type Log struct {
 
 	// mu protects everything below.
 	mu      sync.Mutex
-	first   *chunk // the first chunk since everyone slept last
-	tail    *chunk // nil while everyone sleeps
-	gen     uint64 // counts how often everyone slept
+	tail    *chunk // nil while nobody lacks anything
+	first   *chunk // where the first of those asleep will go on; nil like tail
+	owed    bool   // those asleep lack something: a flush is due
 	members []*Member
 	asleep  []*Member
 	spare   []*Member // asleep's other half, so that taking all allocates nothing
@@ -37,8 +37,8 @@ func NewLog(maxLag int64, owner *sync.WaitGroup) *Log {
 	return &Log{maxLag: maxLag, owner: owner}
 }
 
-// Append adds a frame at the head. The bytes are copied. The members named in
-// skip, which may contain nil and members of other logs, do not get it.
+// Append adds a frame at the head. The bytes are copied. The member skip does
+// not get it; that may be nil or a member of another log.
 //
 // Nothing is written to a socket: call [Log.Flush], or hold the log in a
 // [Batch].
@@ -50,16 +50,15 @@ func (l *Log) Append(f Frame, skip *Member) {
 		return
 	}
 	if l.tail == nil {
-		l.tail = newChunk(size)
-		l.first = l.tail
+		l.begin(size)
 	} else if l.tail.room() < size {
-		next := newChunk(size)
+		next := newChunk(size, l.head.Load())
 		l.tail.next.Store(next)
 		l.tail = next
 		l.findLate()
 	}
 	start := l.head.Load()
-	if skip != nil && skip.log == l && !skip.gone.Load() {
+	if skip != nil && skip.log == l && !skip.gone {
 		skip.spans = append(skip.spans, span{start, start + int64(size)})
 		skip.skips.Store(true)
 	}
@@ -67,6 +66,17 @@ func (l *Log) Append(f Frame, skip *Member) {
 	f.append(l.tail.buf[n:n])
 	l.tail.n.Store(n + int64(size))
 	l.head.Store(start + int64(size))
+	if len(l.asleep) > 0 {
+		l.owed = true
+	}
+}
+
+// begin makes the first chunk after nobody lacked anything.
+func (l *Log) begin(size int) {
+	l.tail = newChunk(size, l.head.Load())
+	if len(l.asleep) > 0 {
+		l.first = l.tail
+	}
 }
 
 // findLate looks for slow consumers. Once a chunk is often enough: a chunk is
@@ -94,9 +104,8 @@ func (l *Log) Len() int {
 func (l *Log) Flush() {
 	list, late := l.takeAsleep()
 	for _, m := range late {
-		if !m.gone.Load() {
-			m.conn.Close(CloseSlowConsumer, "too far behind")
-		}
+		m.conn.Close(CloseSlowConsumer, tooFarBehind)
+		m.Detach(false)
 	}
 	if len(list) == 0 {
 		return
@@ -183,20 +192,73 @@ func (l *Log) flush(list []*Member) (rest []*Member) {
 	return l.sleep(done, rest)
 }
 
-// takeAsleep wakes every sleeper: the caller now owns them.
+// takeAsleep wakes every sleeper if there is something for them: the caller
+// now owns them.
 func (l *Log) takeAsleep() (list, late []*Member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	late, l.late = l.late, nil
-	if l.tail == nil || len(l.asleep) == 0 {
+	if !l.owed {
 		return nil, late
 	}
 	list = l.asleep
 	for _, m := range list {
-		m.slot = awake
+		l.wake(m)
 	}
 	l.asleep, l.spare = l.spare[:0], nil
+	l.first, l.owed = nil, false
 	return list, late
+}
+
+// wake shows a sleeper its place in memory. The caller holds mu and takes it
+// out of asleep.
+func (l *Log) wake(m *Member) {
+	m.slot = awake
+	m.chunk, m.off = l.first.find(m.pos.Load())
+}
+
+// rouse wakes one member and reports whether it may lack something. The caller
+// holds Conn.mu and detaches the member next.
+func (l *Log) rouse(m *Member) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case m.slot == awake:
+		return true
+	case !l.owed:
+		return false
+	}
+	l.lift(m)
+	return true
+}
+
+// lift takes one member out of asleep.
+func (l *Log) lift(m *Member) {
+	last := len(l.asleep) - 1
+	l.asleep[m.slot] = l.asleep[last]
+	l.asleep[m.slot].slot = m.slot
+	l.asleep[last] = nil
+	l.asleep = l.asleep[:last]
+	if l.owed {
+		l.wake(m)
+	}
+	m.slot = awake
+	if last == 0 {
+		l.first, l.owed = nil, false
+	}
+}
+
+// remove forgets a member that has gone.
+func (l *Log) remove(m *Member) {
+	if m.slot != awake {
+		l.lift(m)
+	}
+	last := len(l.members) - 1
+	l.members[m.index] = l.members[last]
+	l.members[m.index].index = m.index
+	l.members[last] = nil
+	l.members = l.members[:last]
+	l.rewind()
 }
 
 func (l *Log) giveBack(list []*Member) {
@@ -219,7 +281,7 @@ func (l *Log) sleep(done, rest []*Member) []*Member {
 	head := l.head.Load()
 	for _, m := range done {
 		switch {
-		case m.gone.Load():
+		case m.gone:
 		case m.pos.Load() == head:
 			l.lull(m)
 		default:
@@ -230,25 +292,26 @@ func (l *Log) sleep(done, rest []*Member) []*Member {
 	return rest
 }
 
+// lull puts a member to sleep. A sleeper knows its position but holds no chunk,
+// or it would keep all that follow.
 func (l *Log) lull(m *Member) {
 	m.slot = len(l.asleep)
-	m.late = false
-	if len(m.spans) > 0 { // all of them lie behind
-		m.spans = nil
+	m.chunk = nil
+	if len(m.spans) > 0 { // the cursor has passed all of them
+		m.spans = m.spans[:0]
 		m.skips.Store(false)
 	}
-	l.asleep = append(l.asleep, m)
+	if l.asleep = append(l.asleep, m); l.first == nil {
+		l.first = l.tail
+	}
 }
 
-// rewind gives the chunks back once everyone sleeps: nobody points into them
-// then that will not start from first after waking.
+// rewind gives the last chunk back once everyone sleeps and lacks nothing;
+// those before it are garbage.
 func (l *Log) rewind() {
-	if l.tail == nil || len(l.asleep) < len(l.members) {
+	if l.tail == nil || l.owed || len(l.asleep) < len(l.members) {
 		return
 	}
-	if l.first == l.tail {
-		l.tail.release() // of a longer run the collector takes care
-	}
+	l.tail.release()
 	l.first, l.tail = nil, nil
-	l.gen++
 }

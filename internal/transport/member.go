@@ -1,6 +1,9 @@
 package transport
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // Member is a connection's cursor into a room's log. A cursor always stands at
 // the start of a frame.
@@ -10,13 +13,12 @@ type Member struct {
 
 	// pos is the cursor's position in bytes. Conn.mu protects moving it.
 	pos atomic.Int64
-	// chunk and off are the same position in memory, valid while gen is the
-	// log's. Conn.mu protects them.
+	// chunk and off are the same position in memory. Conn.mu protects them.
+	// A sleeper has none; Log.mu protects them then.
 	chunk *chunk
 	off   int64
-	gen   uint64
 
-	gone  atomic.Bool // detached: whoever owns it drops it
+	gone  bool        // no member any more; changed under both Conn.mu and Log.mu
 	skips atomic.Bool // spans is not empty
 
 	// Log.mu protects these.
@@ -36,73 +38,53 @@ type span struct{ from, to int64 }
 func (l *Log) Attach(c *Conn) *Member {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := &Member{conn: c, log: l, slot: awake, index: len(l.members), gen: l.gen}
-	m.pos.Store(l.head.Load())
-	if l.tail != nil {
-		m.chunk, m.off = l.tail, l.tail.n.Load()
+	if l.tail == nil {
+		l.begin(0)
 	}
+	m := &Member{conn: c, log: l, slot: awake, index: len(l.members), chunk: l.tail, off: l.tail.n.Load()}
+	m.pos.Store(l.head.Load())
 	l.members = append(l.members, m)
 	return m
 }
 
-// Release ends the wait that began with Attach.
+// Release ends the wait that began with Attach. It must be called once at most.
 func (m *Member) Release() {
 	m.log.finish(m.log.sleep([]*Member{m}, nil))
 }
 
 // Detach removes the member from its log; nothing more of the log is written
-// to its connection. With drain, frames already appended are still sent.
+// to its connection. With drain, frames already appended are still sent. Only
+// the first call does anything.
 func (m *Member) Detach(drain bool) {
-	c, l := m.conn, m.log
+	c := m.conn
 	c.mu.Lock()
-	if drain {
+	defer c.mu.Unlock()
+	if drain && !c.closing.Load() && m.log.rouse(m) {
 		c.takeRest(m)
+		c.pump()
 	}
-	m.gone.Store(true)
-	l.mu.Lock()
-	l.remove(m)
-	l.mu.Unlock()
-	c.mu.Unlock()
-	if drain {
-		c.Flush()
-	}
+	m.leave()
 }
 
-func (l *Log) remove(m *Member) {
-	if m.index < 0 {
+// leave is Detach without drain. The caller holds Conn.mu.
+func (m *Member) leave() {
+	m.log.mu.Lock()
+	defer m.log.mu.Unlock()
+	if m.gone {
 		return
 	}
-	last := len(l.members) - 1
-	l.members[m.index] = l.members[last]
-	l.members[m.index].index = m.index
-	l.members[last] = nil
-	l.members = l.members[:last]
-	m.index = -1
-	if m.slot >= 0 {
-		last = len(l.asleep) - 1
-		l.asleep[m.slot] = l.asleep[last]
-		l.asleep[m.slot].slot = m.slot
-		l.asleep[last] = nil
-		l.asleep = l.asleep[:last]
-		m.slot = awake
-	}
-	l.rewind()
+	m.gone = true
+	m.log.remove(m)
+	m.chunk = nil // and all that follow it
 }
 
 // next returns the bytes at the cursor that lie together in memory, up to the
 // head, and nil when there are none. The caller holds Conn.mu and owns m.
 func (m *Member) next() []byte {
-	l := m.log
-	for {
+	for !m.gone {
 		pos := m.pos.Load()
-		head := l.head.Load()
-		if pos == head || m.gone.Load() {
+		if pos == m.log.head.Load() {
 			return nil
-		}
-		// While a member is awake nobody rewinds, and first was set before
-		// the head moved.
-		if m.chunk == nil || m.gen != l.gen {
-			m.chunk, m.off, m.gen = l.first, 0, l.gen
 		}
 		n := m.chunk.n.Load()
 		if m.off == n {
@@ -121,6 +103,7 @@ func (m *Member) next() []byte {
 		}
 		return run
 	}
+	return nil
 }
 
 // skip cuts run before the first span to be left out, or moves the cursor over
@@ -128,15 +111,13 @@ func (m *Member) next() []byte {
 func (m *Member) skip(pos int64, run []byte) []byte {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
-	for len(m.spans) > 0 && m.spans[0].to <= pos {
-		m.spans = m.spans[1:]
-	}
 	if len(m.spans) == 0 {
 		m.skips.Store(false)
 		return run
 	}
 	s := m.spans[0]
-	if s.from <= pos {
+	if s.from == pos {
+		m.spans = slices.Delete(m.spans, 0, 1)
 		m.advance(int(s.to - pos))
 		return nil
 	}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"errors"
 	"time"
 )
 
@@ -14,8 +13,12 @@ type outbound struct {
 	members []*Member
 	// draining says that a goroutine is writing.
 	draining bool
+	// stall fires when the drain has waited too long.
+	stall *time.Timer
+
 	dead     bool
 	closing  Closing
+	hangUpAt time.Time // when closing
 }
 
 type flushed int
@@ -29,6 +32,8 @@ const (
 const (
 	// gather is up to how many bytes are copied together to save a call.
 	gather = 64 << 10
+	// piece is how much a full socket must make room for in WriteDeadline.
+	piece = 16 << 10
 	// keepQueue is how much memory an empty queue may keep.
 	keepQueue = 4 << 10
 	// runsPerVisit bounds the time one member gets.
@@ -46,22 +51,17 @@ func (c *Conn) Send(f Frame) {
 	}
 	c.out.queue = f.append(c.out.queue)
 	if len(c.out.queue) > c.opts.MaxQueue && c.out.draining {
-		c.slow()
+		c.shut(CloseSlowConsumer, tooFarBehind)
 	}
 }
+
+const tooFarBehind = "too far behind"
 
 // Flush writes what is queued, as far as the socket takes it without waiting.
 func (c *Conn) Flush() {
 	c.mu.Lock()
 	c.pump()
 	c.mu.Unlock()
-}
-
-// slow closes with 4103. The caller holds mu.
-func (c *Conn) slow() {
-	const reason = "too far behind"
-	var frame [2 + maxControlPayload]byte
-	c.shut(Closing{Code: CloseSlowConsumer, Reason: reason}, appendClose(frame[:0], CloseSlowConsumer, reason))
 }
 
 // pump writes the queue. The caller holds mu.
@@ -80,28 +80,37 @@ func (c *Conn) pump() {
 		c.startDrain()
 		return
 	}
-	if cap(o.queue) > keepQueue {
-		o.queue = nil
-	}
-	o.queue = o.queue[:0]
+	o.keep(o.queue)
 	c.halfClose()
 }
 
-// halfClose tells a peer whose close frame is out that nothing follows. The
-// caller holds mu and has seen the queue empty.
-func (c *Conn) halfClose() {
-	if tcp, ok := c.raw.(interface{ CloseWrite() error }); ok && c.rawc != nil && c.closing.Load() {
-		_ = tcp.CloseWrite()
+// keep makes the queue empty, with buf as its memory unless that is large.
+func (o *outbound) keep(buf []byte) {
+	o.queue = nil
+	if cap(buf) <= keepQueue {
+		o.queue = buf[:0]
 	}
 }
 
-// lost ends a connection whose socket failed. The caller holds mu.
-func (c *Conn) lost() {
-	if !c.closing.Load() {
-		c.closing.Store(true)
-		c.out.closing = Closing{Code: closeAbnormal}
+// tryWrite writes what the socket takes without waiting. A conn that cannot
+// say "full" takes nothing: it is always written by the drain.
+func (c *Conn) tryWrite(p []byte) (int, error) {
+	if c.socket == nil {
+		return 0, nil
 	}
-	c.hangUp()
+	return c.socket.Write(p)
+}
+
+// halfClose tells a peer whose close frame is out that nothing follows. The
+// caller holds mu and has seen the queue empty. TLS is left out because there
+// it may wait.
+func (c *Conn) halfClose() {
+	if !c.closing.Load() || c.socket == nil {
+		return
+	}
+	if half, ok := c.raw.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
 }
 
 // flushMember writes the queue and what m lacks, as far as the socket takes it
@@ -110,32 +119,31 @@ func (c *Conn) flushMember(m *Member) flushed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range runsPerVisit {
+		if c.closing.Load() {
+			m.leave()
+			return handedOver
+		}
 		run := m.next()
 		switch {
-		case c.closing.Load() || m.gone.Load():
-			return handedOver
 		case run == nil:
 			c.pump()
 			return caughtUp
 		case c.out.draining:
-			c.out.members = append(c.out.members, m)
-			return handedOver
-		case c.rawc == nil, len(c.out.queue) > 0:
-			// Small things travel together; a socket that cannot say
-			// "full" is always written by the goroutine.
+		case c.socket == nil, len(c.out.queue) > 0:
+			// Small things travel together.
 			run = wholeFrames(run, gather)
 			c.out.queue = append(c.out.queue, run...)
 			m.advance(len(run))
 			c.pump()
 		default:
 			n, err := c.tryWrite(run)
-			if err != nil {
+			switch {
+			case err != nil:
 				c.lost()
-				return handedOver
-			}
-			if n < len(run) {
+				continue
+			case n < len(run):
 				c.cut(m, run, n)
-			} else {
+			default:
 				m.advance(n)
 			}
 		}
@@ -162,24 +170,19 @@ func (c *Conn) cut(m *Member, run []byte, n int) {
 // wholeFrames is the longest run of whole frames at the start of run that is
 // not longer than limit, but at least one frame.
 func wholeFrames(run []byte, limit int) []byte {
-	if len(run) <= limit {
-		return run
-	}
 	end := frameLen(run)
-	for {
+	for end < len(run) {
 		next := end + frameLen(run[end:])
 		if next > limit {
-			return run[:end]
+			break
 		}
 		end = next
 	}
+	return run[:end]
 }
 
 // takeRest moves all that m lacks to the queue. The caller holds mu.
 func (c *Conn) takeRest(m *Member) {
-	if c.closing.Load() {
-		return
-	}
 	for run := m.next(); run != nil; run = m.next() {
 		c.out.queue = append(c.out.queue, run...)
 		m.advance(len(run))
@@ -189,58 +192,49 @@ func (c *Conn) takeRest(m *Member) {
 // startDrain starts the goroutine that waits for the socket. The caller holds
 // mu and has seen that nobody is draining.
 func (c *Conn) startDrain() {
-	c.out.draining = true
+	o := &c.out
+	o.draining = true
+	if o.stall == nil {
+		o.stall = time.AfterFunc(c.opts.WriteDeadline, c.stalled)
+	} else {
+		o.stall.Reset(c.opts.WriteDeadline)
+	}
 	c.wg.Go(c.drain)
 }
 
 // drain writes with waiting until there is nothing left, then ends.
 func (c *Conn) drain() {
+	var written []byte
 	for {
-		buf, ok := c.takeQueue()
-		if !ok {
+		buf := c.takeQueue(written)
+		if buf == nil {
 			return
 		}
-		for len(buf) > 0 {
-			piece := buf[:min(len(buf), gather)]
-			if !c.closing.Load() {
-				_ = c.raw.SetWriteDeadline(time.Now().Add(c.opts.WriteDeadline))
+		for rest := buf; len(rest) > 0; {
+			n, err := c.raw.Write(rest[:min(len(rest), piece)])
+			if err != nil {
+				c.mu.Lock()
+				c.lost()
+				c.mu.Unlock()
+				break
 			}
-			n, err := c.raw.Write(piece)
-			buf = buf[n:]
-			if err != nil && !c.stalled(err) {
-				return
-			}
+			rest = rest[n:]
+			c.out.stall.Reset(c.opts.WriteDeadline)
 		}
+		written = buf
 	}
 }
 
-// stalled deals with a failed write and reports whether to go on: a consumer
-// found slow gets the time of the closing handshake to take the rest of its
-// frame and the close frame.
-func (c *Conn) stalled(err error) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var timeout interface{ Timeout() bool }
-	if c.out.dead || c.closing.Load() || !errors.As(err, &timeout) || !timeout.Timeout() {
-		c.lost()
-		c.out.draining = false
-		return false
-	}
-	c.slow()
-	_ = c.raw.SetWriteDeadline(time.Now().Add(c.opts.CloseDeadline))
-	return true
-}
-
-// takeQueue hands the drain what to write next, ready to be written without
-// the lock. It reports false, and the drain is over, when there is nothing.
-func (c *Conn) takeQueue() ([]byte, bool) {
+// takeQueue hands the drain what to write next, to be written without the
+// lock, and takes back the memory of what was written. When there is nothing
+// it returns nil, and the drain is over.
+func (c *Conn) takeQueue(written []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := &c.out
-	for len(o.members) > 0 && len(o.queue) < gather && !c.closing.Load() {
+	for len(o.members) > 0 && len(o.queue) < gather {
 		m := o.members[0]
-		run := m.next()
-		if run != nil {
+		if run := m.next(); run != nil {
 			run = wholeFrames(run, gather)
 			o.queue = append(o.queue, run...)
 			m.advance(len(run))
@@ -251,14 +245,25 @@ func (c *Conn) takeQueue() ([]byte, bool) {
 			o.members = o.members[1:]
 		}
 	}
-	if len(o.queue) == 0 || o.dead {
-		o.draining = false
-		o.members = nil
-		_ = c.raw.SetWriteDeadline(time.Time{}) // it would spoil tryWrite
-		c.halfClose()
-		return nil, false
+	if len(o.queue) > 0 && !o.dead {
+		buf := o.queue
+		o.queue = written[:0]
+		return buf
 	}
-	buf := o.queue
-	o.queue = nil
-	return buf, true
+	o.draining = false
+	o.members = nil
+	o.stall.Stop()
+	o.keep(written)
+	c.halfClose()
+	return nil
+}
+
+// stalled finds a slow consumer. It gets the time of the closing handshake to
+// take the rest of its frame and the close frame.
+func (c *Conn) stalled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.draining {
+		c.shut(CloseSlowConsumer, tooFarBehind)
+	}
 }

@@ -21,18 +21,22 @@ func (c *Conn) Serve(handle func(message []byte, binary bool), idle func()) Clos
 	for !c.closing.Load() {
 		typ, r, err := c.ws.Reader(context.Background())
 		if err != nil {
+			if !c.in.failed {
+				// The library gives a control frame less time than we do.
+				c.Close(ClosePolicy, tookTooLong)
+			}
 			break
 		}
 		buf := messages.Get().(*[]byte)
-		message, err := c.readAll((*buf)[:0], typ == websocket.MessageText, r)
-		if err == nil && !c.closing.Load() {
+		message, ok := c.readAll((*buf)[:0], typ == websocket.MessageText, r)
+		if ok && !c.closing.Load() {
 			handle(message, typ == websocket.MessageBinary)
 		}
 		if cap(message) <= keepMessage {
 			*buf = message
 		}
 		messages.Put(buf)
-		if err != nil {
+		if !ok {
 			break
 		}
 	}
@@ -45,46 +49,56 @@ const keepMessage = 64 << 10
 
 var messages = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
-// readAll reads one message to its end.
-func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, error) {
+// readAll reads one message to its end. When it reports false the connection
+// has ended or was closed for what the message is.
+func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
+	limit := c.opts.MaxBinary
+	if text {
+		limit = c.opts.MaxText
+	}
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if text && int64(len(buf)) > c.opts.MaxText {
+		if int64(len(buf)) > limit {
 			// The frames were small enough: this is an inflated message.
-			c.Close(CloseTooBig, "message too big")
-			return buf, errClosing
+			c.Close(CloseTooBig, tooBig)
+			return buf, false
 		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return buf, err
+			if !c.in.failed {
+				c.Close(CloseInvalidUTF8, "data does not inflate")
+			}
+			return buf, false
 		}
+	}
+	if c.in.left > 0 || c.in.more || c.frames.Buffered() > 0 {
+		// The compressed data said that it ends before the message does.
+		// The library would take the rest of it for frame headers, which
+		// nobody has inspected.
+		c.Close(CloseInvalidUTF8, "data after the end of the compressed data")
+		return buf, false
 	}
 	if text && !utf8.Valid(buf) {
 		c.Close(CloseInvalidUTF8, "text is not UTF-8")
-		return buf, errClosing
+		return buf, false
 	}
-	return buf, nil
+	return buf, true
 }
 
 // finish sees the closing handshake through and releases everything.
 func (c *Conn) finish() Closing {
 	if c.closing.Load() {
 		c.linger()
+		c.wg.Wait()       // for what is queued, the close frame last
+		_ = c.raw.Close() // TLS has a goodbye of its own
 	}
 	c.mu.Lock()
-	if c.out.draining && c.out.closing.ByPeer && !c.out.dead {
-		// The echo of the peer's close frame is still on its way; the drain
-		// ends by itself or by the timer.
-		c.mu.Unlock()
-		c.wg.Wait()
-		c.mu.Lock()
-	}
 	c.lost()
 	c.timer.Stop()
 	c.timer = nil
@@ -96,32 +110,32 @@ func (c *Conn) finish() Closing {
 	return closing
 }
 
-// linger reads and drops what the peer still sends, until it has answered our
-// close frame or hung up. Closing a socket with unread input would make the
-// system reset it, and the peer might never see why it was closed. The timer
-// ends this when CloseDeadline has passed.
+// linger reads and drops what the peer still sends, until it has sent a close
+// frame or hung up. Closing a socket with unread input would make the system
+// reset it, and the peer might never see why it was closed. The timer ends
+// this when CloseDeadline has passed.
 func (c *Conn) linger() {
 	c.mu.Lock()
-	byPeer := c.out.closing.ByPeer
 	if !c.out.dead {
 		_ = c.raw.SetReadDeadline(time.Time{})
 	}
 	c.mu.Unlock()
 	in := &c.in
-	for dropped := 0; !byPeer && !in.closed && dropped < lingerBytes; {
-		if !in.broken && in.left == 0 {
-			h, ok := parseHeader(in.pending())
-			if ok && h.opcode() == opClose {
+	for dropped := 0; dropped < lingerBytes; {
+		if in.left == 0 && !in.broken {
+			if in.closed {
 				return
 			}
-			if ok {
-				in.left = int64(h.size) + max(h.payload, 0)
+			if h, ok := parseHeader(in.pending()); ok {
+				in.closed = h.opcode() == opClose
+				in.left = int64(h.size) + min(max(h.payload, 0), lingerBytes)
 			}
 		}
-		if n := len(in.pending()); n > 0 && (in.broken || in.left > 0) {
-			if !in.broken {
-				n = int(min(int64(n), in.left))
-			}
+		n := len(in.pending())
+		if !in.broken {
+			n = int(min(int64(n), in.left))
+		}
+		if n > 0 {
 			in.consume(n)
 			dropped += n
 			continue

@@ -2,14 +2,14 @@
 
 package transport
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
-// Elsewhere every connection takes the path of those that are no sockets.
-func rawConn(net.Conn) syscall.RawConn { return nil }
+// socket exists on unix only: elsewhere every connection takes the path of
+// those that are no sockets.
+type socket struct{}
 
-func (c *Conn) tryWrite([]byte) (int, error) { return 0, nil }
+func newSocket(net.Conn, *inbound) *socket { return nil }
 
-func (c *Conn) waitRead(func() []byte, func()) (int, error) { return 0, syscall.EINVAL }
+func (*socket) Read() (int, error) { return 0, net.ErrClosed }
+
+func (*socket) Write([]byte) (int, error) { return 0, net.ErrClosed }

@@ -7,73 +7,91 @@ import (
 	"syscall"
 )
 
-// rawConn returns the system's view of a socket, nil when c is none.
-func rawConn(c net.Conn) syscall.RawConn {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
+// socket reads and writes without waiting where net.Conn waits. What its two
+// callbacks take and return are fields, because a closure for every call would
+// be garbage for every call.
+type socket struct {
+	raw syscall.RawConn
+	in  *inbound
+
+	read, write func(fd uintptr) bool // tryRead and tryWrite
+
+	got     int // by tryRead; Serve's goroutine
+	readErr error
+
+	out      []byte // for tryWrite; Conn.mu
+	put      int
+	writeErr error
+}
+
+// newSocket returns nil when c is no socket of the system. A conn of another
+// type that has a SyscallConn has it by embedding one that has, and its own
+// Read and Write must not be gone round.
+func newSocket(c net.Conn, in *inbound) *socket {
+	var raw syscall.RawConn
+	var err error
+	switch c := c.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		raw, err = c.SyscallConn()
+	default:
 		return nil
 	}
-	rc, err := sc.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	return rc
+	s := &socket{raw: raw, in: in}
+	s.read, s.write = s.tryRead, s.tryWrite
+	return s
 }
 
-// tryWrite writes what the socket takes without waiting. Without a socket that
-// is nothing.
-func (c *Conn) tryWrite(p []byte) (n int, err error) {
-	if c.rawc == nil {
-		return 0, nil
+// Read reads what there is into the inbound buffer's space, waiting if there
+// is nothing; meanwhile it holds no memory to put it in.
+func (s *socket) Read() (int, error) {
+	if err := s.raw.Read(s.read); err != nil {
+		return 0, err
 	}
-	werr := c.rawc.Write(func(fd uintptr) bool {
-		n, err = writeAll(int(fd), p)
-		return true
-	})
-	if werr != nil {
-		return n, werr
-	}
-	return n, err
+	return s.got, s.readErr
 }
 
-func writeAll(fd int, p []byte) (done int, err error) {
-	for done < len(p) {
-		n, err := syscall.Write(fd, p[done:])
-		switch {
-		case err == syscall.EINTR:
+func (s *socket) tryRead(fd uintptr) bool {
+	for {
+		s.got, s.readErr = syscall.Read(int(fd), s.in.space())
+		switch s.readErr {
+		case syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN:
-			return done, nil
-		case err != nil:
-			return done, err
-		case n < len(p)-done:
-			// The socket's buffer is full; asking again would only say so.
-			return done + n, nil
+		case syscall.EAGAIN:
+			s.in.giveBack()
+			return false
 		}
-		done += n
+		return true
 	}
-	return done, nil
 }
 
-// waitRead reads what there is. While there is nothing it holds no memory to
-// put it in.
-func (c *Conn) waitRead(buffer func() []byte, giveBack func()) (n int, err error) {
-	rerr := c.rawc.Read(func(fd uintptr) bool {
-		for {
-			n, err = syscall.Read(int(fd), buffer())
-			switch err {
-			case syscall.EINTR:
-				continue
-			case syscall.EAGAIN:
-				giveBack()
-				err = nil
-				return false
-			}
+// Write writes what the socket takes without waiting.
+func (s *socket) Write(p []byte) (int, error) {
+	s.out, s.put, s.writeErr = p, 0, nil
+	err := s.raw.Write(s.write)
+	s.out = nil
+	if err != nil {
+		return 0, err
+	}
+	return s.put, s.writeErr
+}
+
+func (s *socket) tryWrite(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), s.out)
+		switch err {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
 			return true
 		}
-	})
-	if rerr != nil {
-		return 0, rerr
+		// After less than all of it the socket's buffer is full: asking
+		// again would only say so.
+		s.put, s.writeErr = max(n, 0), err
+		return true
 	}
-	return n, err
 }
