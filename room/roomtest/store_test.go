@@ -1,0 +1,16 @@
+package roomtest
+
+import (
+	"testing"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+func newMemoryStore(*testing.T) room.Store { return room.NewMemoryStore() }
+
+func TestMemoryStoreRealTime(t *testing.T) {
+	t.Parallel()
+	TestStore(t, newMemoryStore, StoreOptions{RealTime: true})
+}
+
+func TestMemoryStore(t *testing.T) { TestStore(t, newMemoryStore) }
