@@ -59,7 +59,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	}
 	c.sit(r.Room, seat)
 	if in.First {
-		h.hold(&c.batch)
+		h.holdFor(&c.batch, KindJoined)
 		id := c.Identity()
 		_, err = s.broker.Publish(ctx, Message{Kind: KindJoined, Room: r.Room, From: id.ID, Name: id.Name, At: now(), Except: c.id}, Retention{})
 	}
@@ -134,7 +134,11 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 			ask.After = r.Since.Offset
 		}
 	}
-	page, err := s.broker.Replay(ctx, r.Room, ask)
+	read := s.said
+	if r.Since != nil {
+		read = s.broker.Replay
+	}
+	page, err := read(ctx, r.Room, ask)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -61,9 +62,49 @@ func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error
 	if r.Limit > 0 {
 		ask.Limit = min(ask.Limit, r.Limit)
 	}
-	page, err := s.broker.Replay(ctx, r.Room, ask)
+	page, err := s.said(ctx, r.Room, ask)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	return &wire.HistoryResult{Messages: messages(page.Messages, false), Epoch: page.Last.Epoch, More: page.More}, nil
+}
+
+// said is Replay without the changes to messages, which are in the messages
+// themselves: a page is as full as there are messages for it, or a client that
+// pages by offsets would be stuck behind a run of changes.
+func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error) {
+	want := ask.Limit
+	ask.Limit++ // one more tells whether there are more
+	var list []Message
+	for {
+		page, err := s.broker.Replay(ctx, room, ask)
+		if err != nil {
+			return Page{}, err
+		}
+		if n := len(page.Messages); n == 0 {
+			page.More = false
+		} else if ask.Newest {
+			ask.Before = page.Messages[0].Offset
+		} else {
+			ask.After = page.Messages[n-1].Offset
+		}
+		found := slices.DeleteFunc(page.Messages, func(m Message) bool { return m.Kind != KindMessage })
+		if ask.Newest {
+			list = append(found, list...)
+		} else {
+			list = append(list, found...)
+		}
+		if over := len(list) - want; over > 0 {
+			page.More = true
+			if ask.Newest {
+				list = list[over:]
+			} else {
+				list = list[:want]
+			}
+		} else if page.More {
+			continue
+		}
+		page.Messages = list
+		return page, nil
+	}
 }
