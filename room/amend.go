@@ -28,7 +28,11 @@ func (c *Conn) amend(ctx context.Context, r *wire.Request) (wire.Result, error) 
 	m := Message{Kind: KindEdited, Room: r.Room, From: id.ID, Target: r.Target, At: now()}
 	author := id.ID
 	if r.Type == wire.TypeRedact {
-		m.Kind, m.Reason = KindRedacted, r.Reason
+		reason, bad := moderationText.Clean("reason", r.Reason)
+		if bad != nil {
+			return nil, bad
+		}
+		m.Kind, m.Reason = KindRedacted, reason
 		settings, rec, err := s.lookup(ctx, r.Room)
 		if err != nil {
 			return nil, err
