@@ -22,6 +22,17 @@ var update = flag.Bool("update", false, "write testdata/golden from what the ser
 // testdata/golden/README.md explains them. Each is written by one walk.
 var walks = map[string]func(*transcript){
 	"handshake": walkHandshake,
+	"session":   walkSession,
+	"join":      walkJoin,
+	"message":   walkMessage,
+	"history":   walkHistory,
+	"recovery":  walkRecovery,
+	"members":   walkMembers,
+	"manage":    walkManage,
+	"moderate":  walkModerate,
+	"call":      walkCall,
+	"presence":  walkPresence,
+	"faults":    walkFaults,
 }
 
 func TestGolden(t *testing.T) {
