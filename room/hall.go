@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -17,6 +18,8 @@ type hall struct {
 	srv  *Server
 	name string
 	refs int // members and those entering; Server.hallMu protects it
+
+	waking atomic.Bool // wakeLater is waiting
 
 	// ready is closed when the subscription stands or has failed.
 	ready  chan struct{}
@@ -163,8 +166,13 @@ func (h *hall) deliver(m Message) {
 		}
 		keepScratch(buf, payload)
 	}
+	crowd := len(h.seats) > h.srv.limits.Crowd
 	h.mu.Unlock()
-	h.wake()
+	if crowd && m.Kind.passing() {
+		h.wakeLater()
+	} else {
+		h.wake()
+	}
 	switch m.Kind {
 	case KindUpdated, KindDeleted, KindKicked, KindBanned:
 		h.srv.wg.Go(func() { h.react(m) })
@@ -214,6 +222,41 @@ func (h *hall) wake() {
 		if l != nil && !l.Held() {
 			h.srv.wg.Go(func() { transport.Wake(l) })
 		}
+	}
+}
+
+// passing says that of many messages of this kind nobody needs one at once.
+func (k Kind) passing() bool { return k == KindJoined || k == KindLeft }
+
+// wakeLater flushes the logs when Limits.CrowdDelay has passed.
+func (h *hall) wakeLater() {
+	if h.waking.Swap(true) {
+		return
+	}
+	s := h.srv
+	s.wg.Go(func() {
+		pause := time.NewTimer(s.limits.CrowdDelay)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-s.ctx.Done():
+		}
+		h.waking.Store(false)
+		for _, l := range h.snapshot() {
+			if l != nil {
+				l.Flush()
+			}
+		}
+	})
+}
+
+// holdFor is hold, unless a message of this kind may wait.
+func (h *hall) holdFor(b *transport.Batch, k Kind) {
+	h.mu.Lock()
+	crowd := len(h.seats) > h.srv.limits.Crowd
+	h.mu.Unlock()
+	if !crowd || !k.passing() {
+		h.hold(b)
 	}
 }
 

@@ -28,7 +28,7 @@ func (c *Conn) leave(_ context.Context, r *wire.Request) (wire.Result, error) {
 	if s == nil {
 		return nil, refuse(CodeNotMember)
 	}
-	s.hall.hold(&c.batch)
+	s.hall.holdFor(&c.batch, KindLeft)
 	s.hall.exit(s, true)
 	c.dismiss(r.Room, reasonLeft)
 	return &wire.RoomResult{Room: r.Room}, nil
@@ -42,7 +42,7 @@ func (c *Conn) leaveAll(closing transport.Closing) {
 	}
 	for _, room := range c.Rooms() {
 		if s := c.takeSeat(room); s != nil {
-			s.hall.hold(&c.batch)
+			s.hall.holdFor(&c.batch, KindLeft)
 			s.hall.exit(s, false)
 			c.dismiss(room, reason)
 		}

@@ -52,6 +52,13 @@ type Limits struct {
 	// Default 1,000.
 	Replay int
 
+	// Crowd is the number of local connections from which on comings and
+	// goings in a room wait up to CrowdDelay, so that many of them travel in
+	// one write. What is said never waits, and takes them along. Defaults 100
+	// and 250 ms.
+	Crowd      int
+	CrowdDelay time.Duration
+
 	// MaxLag is how many bytes a connection may be behind a room, or with
 	// its own replies, before it is closed with 4103. Default 8 MiB.
 	MaxLag int
@@ -108,6 +115,8 @@ func DefaultLimits() Limits {
 		RoomsPerConnection: 128,
 		Page:               100,
 		Replay:             1_000,
+		Crowd:              100,
+		CrowdDelay:         250 * time.Millisecond,
 		MaxLag:             8 << 20,
 		CompressAbove:      1 << 10,
 		Authentication:     10 * time.Second,
@@ -129,7 +138,7 @@ func (l *Limits) check() error {
 	for name, n := range map[string]int{
 		"TextFrame": l.TextFrame, "ConnectionsPerIP": l.ConnectionsPerIP, "ConnectionsPerUser": l.ConnectionsPerUser,
 		"ConnectionsPerNode": l.ConnectionsPerNode, "Unauthenticated": l.Unauthenticated, "RoomsPerConnection": l.RoomsPerConnection,
-		"Page": l.Page, "Replay": l.Replay, "MaxLag": l.MaxLag, "CompressAbove": l.CompressAbove,
+		"Page": l.Page, "Crowd": l.Crowd, "Replay": l.Replay, "MaxLag": l.MaxLag, "CompressAbove": l.CompressAbove,
 	} {
 		if n <= 0 {
 			return fmt.Errorf("Limits.%s is %d: %s", name, n, hint)
@@ -137,7 +146,7 @@ func (l *Limits) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"Authentication": l.Authentication, "FirstMessage": l.FirstMessage, "Message": l.Message, "Heartbeat": l.Heartbeat,
-		"Write": l.Write, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring,
+		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("Limits.%s is %v: %s", name, d, hint)
