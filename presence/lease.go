@@ -1,0 +1,216 @@
+package presence
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// mostOrphans is how many scopes of dead nodes are cleared at a time.
+const mostOrphans = 256
+
+// A keeper keeps the lease. One goroutine has it.
+type keeper struct {
+	candidate string        // a lease that the store was asked for
+	since     time.Time     // when the beats began to succeed without a break
+	sweep     time.Time     // when to make sure that the store has everything
+	pause     time.Duration // after a beat that failed
+}
+
+// keepLease beats, looks for dead nodes, and sweeps.
+func (t *Tracker) keepLease() {
+	k := &keeper{sweep: time.Now().Add(t.options.Sweep)}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-t.look:
+		case <-timer.C:
+		}
+		timer.Reset(max(t.lookAfter(k), 0))
+		t.mu.Lock()
+		t.speak()
+		t.mu.Unlock()
+	}
+}
+
+// lookAfter does what is due for the lease, and returns when to come again.
+func (t *Tracker) lookAfter(k *keeper) time.Duration {
+	t.mu.Lock()
+	node, suspect := t.lease, t.suspect
+	t.suspect = false
+	t.mu.Unlock()
+	renewal := node != ""
+	if !renewal {
+		if k.candidate == "" {
+			k.candidate = t.options.Node + "." + rand.Text()
+		}
+		node = k.candidate
+	}
+	lease, err := t.beat(node)
+	now := time.Now()
+	switch {
+	case errors.Is(err, ErrLapsed):
+		// Others have announced, or will, that the users have left.
+		k.candidate = ""
+		t.dropLease(false)
+		return 0
+	case err != nil:
+		k.since = time.Time{}
+		k.pause = longer(k.pause, min(longestPause, t.options.Beat/4))
+		t.beatFailed(fmt.Errorf("presence: beat: %w", err), suspect)
+		return jitter(k.pause)
+	case renewal && (suspect || lease.Fresh):
+		// A new lease, because under this one there may be entries, of before,
+		// that nobody wants any more. They are removed when it lapses.
+		k.candidate = ""
+		t.dropLease(true)
+		return 0
+	}
+	k.pause = 0
+	if k.since.IsZero() {
+		k.since = now
+	}
+	t.hold(node)
+	k.candidate = ""
+	if !now.Before(k.sweep) {
+		k.sweep = now.Add(t.options.Sweep)
+		t.sweep()
+	}
+	wait := min(t.options.Beat, t.options.Check, k.sweep.Sub(now))
+	if lease.Next > 0 {
+		wait = min(wait, lease.Next+time.Millisecond)
+	}
+	if !lease.Lapsed {
+		return wait
+	}
+	// When the store was away for a time, other nodes have their leases lapsed
+	// without being dead. They get the time to come back.
+	if settled := k.since.Add(t.options.Beat); now.Before(settled) {
+		return min(wait, settled.Sub(now))
+	}
+	if err := t.reap(node); err != nil {
+		t.beatFailed(err, false)
+		k.pause = longer(k.pause, min(longestPause, t.options.Beat/4))
+		return jitter(k.pause)
+	}
+	return wait
+}
+
+func (t *Tracker) beat(node string) (Lease, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, t.options.StoreTimeout)
+	defer cancel()
+	return t.store.Beat(ctx, node, t.options.Timeout)
+}
+
+// hold notes that the node has a lease.
+func (t *Tracker) hold(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recovered(&t.leaseErr)
+	if t.lease == node {
+		return
+	}
+	t.lease = node
+	for _, l := range t.lanes {
+		l.doubt = false
+		switch {
+		case l.state == parked:
+			t.makeReady(l)
+		case l.seats != nil && l.lease != node:
+			l.audit = true
+			if l.state == idle {
+				t.makeReady(l)
+			}
+		}
+	}
+}
+
+// dropLease notes that the node has no lease any more. Lanes write nothing
+// before it has another, under which they write everything.
+func (t *Tracker) dropLease(lost bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lease = ""
+	for _, l := range t.lanes {
+		l.lost = l.lost || lost
+	}
+	if lost {
+		t.say(slog.LevelWarn, "presence store has lost data, writing it anew")
+	} else {
+		t.say(slog.LevelWarn, "presence lease has lapsed, taking another")
+	}
+}
+
+// beatFailed notes that the store could not be asked.
+func (t *Tracker) beatFailed(err error, suspect bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
+	}
+	t.suspect = t.suspect || suspect
+	t.fail(&t.leaseErr, err, "")
+	if t.lease != "" {
+		return
+	}
+	for _, l := range t.lanes {
+		if l.state == parked {
+			l.serve(err)
+		}
+	}
+}
+
+// sweep asks the store, for each lane, whether it has what was written.
+func (t *Tracker) sweep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.lanes {
+		if l.prev == 0 {
+			continue
+		}
+		l.audit = true
+		if l.state == idle {
+			t.makeReady(l)
+		}
+	}
+}
+
+// reap has the lanes remove the entries of nodes that have died. When they are
+// done, it is called again for what is left.
+func (t *Tracker) reap(node string) error {
+	t.mu.Lock()
+	busy := t.reaping > 0 || t.closing
+	t.mu.Unlock()
+	if busy {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, t.options.StoreTimeout)
+	defer cancel()
+	orphans, err := t.store.Orphans(ctx, node, mostOrphans)
+	if err != nil {
+		return fmt.Errorf("presence: orphans: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range orphans {
+		l := t.lane(o.Scope)
+		l.dead = append(l.dead, o.Node)
+		t.reaping++
+		t.mark(l, nil)
+	}
+	return nil
+}
+
+// reaped notes that one scope of a dead node is cleared.
+func (t *Tracker) reaped() {
+	t.reaping--
+	if t.reaping == 0 {
+		poke(t.look)
+	}
+}

@@ -1,0 +1,183 @@
+package presence
+
+import (
+	"bytes"
+	"slices"
+	"time"
+)
+
+// A seat is one connection in one scope, as the node wants it to be and as far
+// as the store knows of it.
+type seat struct {
+	conn       *Conn
+	room       string
+	lane       *lane
+	prev, next *seat // in lane.seats
+
+	state  seatState
+	reason Reason // why it leaves, or left and lingers
+	alarm  alarm  // when the grace is over
+	status Status
+	meta   []byte
+	metaAt time.Time
+	since  time.Time
+
+	stored holding
+	shown  bool // the store's entry is visible
+	dirty  bool // in lane.dirty
+}
+
+type seatState uint8
+
+const (
+	seated    seatState = iota
+	lingering           // gone, but in its grace
+	leaving             // to be removed from the store
+	unseated            // not in a lane any more
+)
+
+// holding is whether the store has an entry for a seat.
+type holding uint8
+
+const (
+	absentThere holding = iota
+	there
+	perhaps // it had, before the lease changed or its data was lost
+)
+
+// ring ends the grace.
+func (s *seat) ring(t *Tracker, _ time.Time) {
+	if !t.closing {
+		t.vacate(s, s.reason, nil)
+	}
+}
+
+// key is under which the seat is found while it lingers.
+func (s *seat) key() absent { return absent{scope: s.lane.scope, user: s.conn.peer.User} }
+
+// seat gives c a seat in a room. It takes the place of those that linger.
+func (t *Tracker) seat(c *Conn, room string, w *waiter) {
+	s := c.seats[room]
+	now := stamp(time.Now())
+	switch {
+	case s == nil:
+		s = &seat{conn: c, room: room, lane: t.lane(scopeOf(room, c.peer.User))}
+		s.lane.link(s)
+		if c.seats == nil {
+			c.seats = make(map[string]*seat)
+		}
+		c.seats[room] = s
+	case s.state == lingering:
+		t.stay(s)
+	}
+	if s.state != lingering {
+		s.since = now
+		s.status, s.meta, s.metaAt = c.status, c.meta, c.metaAt
+	}
+	s.state = seated
+	// Before the others, so that the user is never absent in between.
+	t.touch(s, w)
+	for i, old := range slices.Clone(t.lingering[s.key()]) {
+		if i == 0 || old.since.Before(s.since) {
+			s.since = old.since
+		}
+		if !c.chosen {
+			s.status, s.meta, s.metaAt = old.status, old.meta, old.metaAt
+		}
+		t.vacate(old, old.reason, w)
+	}
+}
+
+func scopeOf(room, user string) Scope {
+	if room == "" {
+		return Scope{User: user}
+	}
+	return Scope{Room: room}
+}
+
+// depart has a seat leave, after the grace if there is reason for one.
+func (t *Tracker) depart(s *seat, reason Reason, w *waiter) {
+	if s.state != seated || !reason.lingers() || t.options.Grace == 0 {
+		t.vacate(s, reason, w)
+		return
+	}
+	s.state, s.reason = lingering, reason
+	t.lingering[s.key()] = append(t.lingering[s.key()], s)
+	t.set(&s.alarm, time.Now().Add(t.options.Grace), s)
+}
+
+// stay ends the grace of a seat, one way or the other.
+func (t *Tracker) stay(s *seat) {
+	t.unset(&s.alarm)
+	key := s.key()
+	list := slices.DeleteFunc(t.lingering[key], func(other *seat) bool { return other == s })
+	if len(list) > 0 {
+		t.lingering[key] = list
+	} else {
+		delete(t.lingering, key)
+	}
+}
+
+// vacate has a seat leave now.
+func (t *Tracker) vacate(s *seat, reason Reason, w *waiter) {
+	switch s.state {
+	case leaving, unseated:
+		return
+	case lingering:
+		t.stay(s)
+	}
+	s.state, s.reason = leaving, reason
+	t.touch(s, w)
+}
+
+// touch has the lane write a seat down.
+func (t *Tracker) touch(s *seat, w *waiter) {
+	if !s.dirty {
+		s.dirty = true
+		s.lane.dirty = append(s.lane.dirty, s)
+	}
+	t.mark(s.lane, w)
+}
+
+// unseat forgets a seat that the store does not have any more.
+func (t *Tracker) unseat(s *seat) {
+	if s.state == unseated {
+		return
+	}
+	if s.state == lingering {
+		t.stay(s)
+	}
+	s.state = unseated
+	s.lane.unlink(s)
+	if s.conn.seats[s.room] == s {
+		delete(s.conn.seats, s.room)
+	}
+}
+
+// apply sets status and meta, and reports whether they were others.
+func (s *seat) apply(to setting) bool {
+	changed := s.status != to.status
+	s.status = to.status
+	if to.meta != nil && (s.meta == nil || !bytes.Equal(s.meta, to.meta)) {
+		s.meta, s.metaAt, changed = to.meta, to.metaAt, true
+	}
+	return changed
+}
+
+// entry is what the store is to hold for a seat.
+func (s *seat) entry(node string) Entry {
+	status := s.status
+	if status == Online && s.conn.idle.Load() {
+		status = Away
+	}
+	return Entry{
+		User:       s.conn.peer.User,
+		Connection: s.conn.peer.Connection,
+		Node:       node,
+		Name:       s.conn.peer.Name,
+		Status:     status,
+		Meta:       s.meta,
+		MetaAt:     s.metaAt,
+		Since:      s.since,
+	}
+}

@@ -1,0 +1,103 @@
+package presence
+
+import "slices"
+
+// events are what others see of a flight that has landed.
+func (t *Tracker) events(l *lane, f *flight, out *Outcome) []Event {
+	var events []Event
+	for i := range out.Transitions {
+		tr := &out.Transitions[i]
+		why := f.why(tr.User)
+		before := tr.Before
+		if l.lost {
+			before = append(slices.Clone(before), f.forgotten(tr)...)
+		}
+		events = appendEvents(events, before, tr.After, why, Event{
+			Room:       l.scope.Room,
+			User:       tr.User,
+			Connection: why.connection,
+			At:         f.batch.At,
+			Revision:   out.Revision,
+		})
+	}
+	return events
+}
+
+// A motive is what a batch did to a user.
+type motive struct {
+	connection string
+	removed    bool
+	reason     Reason // if removed
+}
+
+func (f *flight) why(user string) motive {
+	var m motive
+	named := false
+	for i := range f.causes {
+		ch := &f.batch.Changes[i]
+		switch {
+		case ch.Action == RemoveNode:
+			if !named {
+				m = motive{removed: true, reason: f.causes[i].reason}
+			}
+		case ch.Entry.User != user:
+		case ch.Action == Remove || ch.Action == RemoveUser:
+			m, named = motive{connection: ch.Entry.Connection, removed: true, reason: f.causes[i].reason}, true
+		default:
+			m.connection, named = ch.Entry.Connection, true
+		}
+	}
+	return m
+}
+
+// forgotten are the entries that a flight removes and that the store did not
+// have any more, because it has lost its data: others still see them.
+func (f *flight) forgotten(tr *Transition) []Entry {
+	var list []Entry
+	for i := range f.causes {
+		e := &f.batch.Changes[i].Entry
+		s := f.causes[i].seat
+		if f.batch.Changes[i].Action != Remove || e.User != tr.User || s.stored != perhaps || !s.shown {
+			continue
+		}
+		if !slices.ContainsFunc(tr.Before, func(other Entry) bool { return other.Connection == e.Connection }) {
+			gone := *e
+			if !gone.Status.visible() {
+				gone.Status = Online
+			}
+			list = append(list, gone)
+		}
+	}
+	return list
+}
+
+// appendEvents appends to list what others see when a user who had the entries
+// before has those after. What is common to all events is filled in.
+func appendEvents(list []Event, before, after []Entry, why motive, e Event) []Event {
+	was, is := merge(before), merge(after)
+	seen, sees := was.Connections > 0, is.Connections > 0
+	e.Name, e.Status, e.Meta = is.Name, is.Status, is.Meta
+	switch {
+	case sees && !seen:
+		e.Kind = Joined
+		list = append(list, e)
+		if len(before) > 0 || is.Status != Online || is.Meta != nil {
+			e.Kind = Updated
+			list = append(list, e)
+		}
+	case sees && !was.looksLike(&is):
+		e.Kind = Updated
+		list = append(list, e)
+	case seen && !sees && why.removed:
+		// Also when an invisible connection stays, which is nobody's business.
+		if why.reason == ReasonSilent {
+			return list
+		}
+		e.Kind, e.Name, e.Reason = Left, was.Name, why.reason
+		list = append(list, e)
+	case seen && !sees:
+		e.Kind, e.Name = Updated, was.Name
+		list = append(list, e)
+	}
+	return list
+}
