@@ -53,7 +53,7 @@ func (iss *issuer) identify(ctx context.Context, claims map[string]any, t times,
 
 func (iss *issuer) callIdentify(ctx context.Context, claims map[string]any, id auth.Identity) (auth.Identity, error) {
 	expires := id.ExpiresAt
-	id, err := iss.Identify(ctx, maps.Clone(claims), id)
+	id, err := iss.Identify(ctx, claims, id)
 	switch {
 	case err == nil:
 	case errors.Is(err, auth.ErrUnavailable), errors.Is(err, auth.ErrUnauthenticated):

@@ -36,6 +36,15 @@ func TestSigner(t *testing.T) {
 		t.Errorf("%v %v %v %v", got.ID, got.Roles, got.Capabilities, got.Claims)
 	}
 
+	// What stands in Claims does not become a field.
+	got, err = try(t, a, must(s.Sign(auth.Identity{
+		ID: "ada", ExpiresAt: start.Add(time.Hour), IssuedAt: start,
+		Claims: map[string]any{"name": "Eve", "roles": "admin", "capabilities": map[string]any{}},
+	})))
+	if err != nil || got.Name != "" || got.Roles != nil || got.Capabilities != nil {
+		t.Errorf("%q %v %v, %v", got.Name, got.Roles, got.Capabilities, err)
+	}
+
 	// The two kinds of "no capabilities" stay apart.
 	for _, caps := range [][]auth.Capability{nil, {}} {
 		got, err := try(t, a, must(s.Sign(auth.Identity{ID: "ada", Capabilities: caps, ExpiresAt: start.Add(time.Hour), IssuedAt: start})))
