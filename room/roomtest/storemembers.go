@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wardroom/wardroom/room"
 )
@@ -95,6 +96,16 @@ func storeNames(s *storeScript) {
 			s.holds(room.Record{Room: other, Owner: "owner of " + other, Version: 1})
 		}
 	}
+
+	// Names that are the same when written one behind the other.
+	s.sanction("k", "l:m", room.Ban, forever)
+	s.sanction("k", "l:m", room.Mute, forever)
+	s.muted(seat("k:l", "m", "1"), true, time.Time{})
+	s.admit(seat("k:l:m", "n", "1"), 0, 1, true)
+	s.inside("k")
+	s.inside("k:l", "m")
+	s.lift("k:l", "m", room.Ban)
+	s.refuse(seat("k", "l:m", "1"), 0, plenty, room.ErrBanned)
 
 	// The same connection ID tells nothing about whose it is.
 	one := room.Seat{Room: "x", User: "ada", Connection: "c", Node: "n"}

@@ -2,6 +2,7 @@ package roomtest
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/wardroom/wardroom/room"
@@ -56,11 +57,14 @@ func storeBanEnds(s *storeScript) {
 }
 
 func storeBanRace(s *storeScript) {
-	s.overtaken("room", 0, func(int) string { return "eve" }, func() {
-		ctx, cancel := callContext(s.t)
-		defer cancel()
-		must(s.t, "Sanction", s.store().Sanction(ctx, "room", "eve", room.Ban, forever))
-	}, room.ErrBanned)
+	for round := range overtakings {
+		name := fmt.Sprint("room", round)
+		s.overtaken(name, 0, func(int) string { return "eve" }, func() {
+			ctx, cancel := callContext(s.t)
+			defer cancel()
+			must(s.t, "Sanction", s.store().Sanction(ctx, name, "eve", room.Ban, forever))
+		}, room.ErrBanned)
+	}
 }
 
 // muted fails unless an admission says that the user is muted until then; a
