@@ -32,6 +32,13 @@ const (
 	KindBanned
 	KindMuted
 	KindUnmuted
+	// KindDirect, KindDisconnect and KindRevoked are what servers tell each
+	// other about the user From, outside of any room: Event and Data; Reason;
+	// one of Session, ID (of a token) and Until (before which all tokens were
+	// issued).
+	KindDirect
+	KindDisconnect
+	KindRevoked
 )
 
 // Position is a place in a room's log. Offsets count up by one from 1 within
@@ -65,6 +72,8 @@ type Message struct {
 	// Redacted: the message is in the log without its Data.
 	Redacted bool
 	Until    time.Time
+	// Session is the ID of a session.
+	Session string
 	// Except is a connection that does not get it, empty for none.
 	Except string
 	Position

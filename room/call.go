@@ -39,7 +39,7 @@ func Handle[In, Out any](s *Server, event string, f func(ctx context.Context, c 
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(out)
+		return json.Marshal(out, json.Deterministic(true))
 	}
 	s.setupMu.Lock()
 	defer s.setupMu.Unlock()

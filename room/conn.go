@@ -32,7 +32,6 @@ const (
 type Conn struct {
 	srv      *Server
 	id       string
-	session  string
 	ip       netip.Addr
 	encoding encoding
 	socket   *transport.Conn
@@ -42,28 +41,34 @@ type Conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu    sync.Mutex // protects what follows
-	seats map[string]*seat
-	timer *time.Timer // for the first message, then for the expiry of the identity
-	gone  bool        // no timer may start any more
+	mu      sync.Mutex // protects what follows
+	session string     // the ID; empty before there is one
+	seats   map[string]*seat
+	timer   *time.Timer // for the first message, then for the expiry of the identity
+	gone    bool        // no timer may start any more
 
 	// What follows belongs to the goroutine that reads.
-	request  *http.Request // until the first message has authenticated
-	batch    transport.Batch
-	entered  *transport.Member // of a join whose reply is not queued yet
-	began    time.Time
-	requests limit.Bucket
-	joins    limit.Bucket
-	abuse    limit.Bucket
-	sends    map[string]*limit.Bucket // of messages, by room
-	message  limit.Bucket             // of messages to rooms without rates of their own
+	request     *http.Request // until the first message has authenticated
+	revocations int64         // how many the server had heard of when the session began
+	batch       transport.Batch
+	entered     *transport.Member // of a join whose reply is not queued yet
+	began       time.Time
+	requests    limit.Bucket
+	joins       limit.Bucket
+	abuse       limit.Bucket
+	sends       map[string]*limit.Bucket // of messages, by room
+	message     limit.Bucket             // of messages to rooms without rates of their own
 }
 
 // ID identifies the connection, on all nodes. It is no secret.
 func (c *Conn) ID() string { return c.id }
 
 // Session identifies the session that the connection belongs to.
-func (c *Conn) Session() string { return c.session }
+func (c *Conn) Session() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
 
 // Identity is who the client is. Its maps and slices must not be modified.
 func (c *Conn) Identity() auth.Identity {
@@ -117,7 +122,7 @@ func (c *Conn) LogValue() slog.Value {
 }
 
 func (s *Server) newConn(ip netip.Addr) *Conn {
-	c := &Conn{srv: s, id: newID(), session: newID(), ip: ip, began: time.Now()}
+	c := &Conn{srv: s, id: newID(), ip: ip, began: time.Now()}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	return c
 }
@@ -154,6 +159,9 @@ func (c *Conn) run(r *http.Request) {
 		c.host("OnDisconnect", func(ctx context.Context) error { s.hooks.disconnect(ctx, c); return nil })
 	}
 	s.journal.write(s.ctx, slog.LevelInfo, eventDisconnect, c, slog.Int("code", closing.Code), slog.Bool("by_peer", closing.ByPeer), slog.Duration("after", time.Since(c.began)))
+	if welcomed {
+		s.endSession(c)
+	}
 	c.release()
 	s.remove(c)
 }
@@ -162,8 +170,9 @@ func (c *Conn) run(r *http.Request) {
 func (c *Conn) welcome() {
 	s, id := c.srv, c.Identity()
 	s.addUser(c)
+	c.recheckSession()
 	w := &wire.Welcome{
-		Connection: c.id, Session: c.session, User: id.ID, Name: id.Name,
+		Connection: c.id, Session: c.Session(), User: id.ID, Name: id.Name,
 		At: time.Now().UnixMilli(), HeartbeatMS: s.limits.Heartbeat.Milliseconds(), Limits: s.announced,
 	}
 	if !id.ExpiresAt.IsZero() {

@@ -347,7 +347,14 @@ func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) 
 	case id.ID != c.Identity().ID:
 		return nil, &Error{Code: CodeForbidden, Message: "The token is another user's."}
 	}
+	switch _, err := c.srv.sessions.Renew(ctx, c.Session(), id); {
+	case errors.Is(err, auth.ErrUnauthenticated):
+		return nil, refuse(CodeUnauthenticated)
+	case err != nil:
+		return nil, unavailable(err)
+	}
 	c.identity.Store(&id)
+	c.srv.journal.write(ctx, slog.LevelInfo, eventRenew, c)
 	c.watchExpiry()
 	return authResult(id), nil
 }

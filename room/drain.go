@@ -56,6 +56,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.stop()
 	s.wg.Wait()
+	s.stopListening()
 	return err
 }
 

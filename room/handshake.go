@@ -41,6 +41,10 @@ func (r *refusal) with(name, value string) *refusal {
 // ServeHTTP answers the handshake. What can be refused cheaply is refused
 // first, and everything before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.started.Do(func() {
+		s.listen()
+		s.wg.Go(s.watchSessions)
+	})
 	c := s.newConn(s.clientIP.Addr(r))
 	if err := s.admit(r, c); err != nil {
 		c.release()
@@ -49,6 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	socket, err := transport.Accept(w, r, &s.socket)
 	if err != nil {
+		s.endSession(c)
 		c.release()
 		s.journal.write(r.Context(), slog.LevelWarn, eventRefuse, c, slog.Any("error", err))
 		return
@@ -137,15 +142,14 @@ func (s *Server) admitUser(ctx context.Context, c *Conn, id auth.Identity, r *ht
 	}
 	c.releases = append(c.releases, release)
 	c.identity.Store(&id)
-	if s.hooks.connect == nil {
-		return nil
+	if s.hooks.connect != nil {
+		ctx, cancel := context.WithTimeout(ctx, s.limits.Handler)
+		defer cancel()
+		if err := s.contain(func() error { return s.hooks.connect(ctx, c, r) }); err != nil {
+			return refusedByHost(public(err))
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Handler)
-	defer cancel()
-	if err := s.contain(func() error { return s.hooks.connect(ctx, c, r) }); err != nil {
-		return refusedByHost(public(err))
-	}
-	return nil
+	return s.beginSession(ctx, c)
 }
 
 // refusedByHost gives what OnConnect returned the status and the header that

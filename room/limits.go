@@ -83,6 +83,8 @@ type Limits struct {
 	Close time.Duration
 	// Handler is how long a hook or handler of the host has. Default 10 s.
 	Handler time.Duration
+	// Grace is how long a session outlives its connection. Default 10 s.
+	Grace time.Duration
 	// Expiring is how long before its identity expires a client is told.
 	// Default 60 s.
 	Expiring time.Duration
@@ -126,6 +128,7 @@ func DefaultLimits() Limits {
 		Write:              10 * time.Second,
 		Close:              5 * time.Second,
 		Handler:            10 * time.Second,
+		Grace:              10 * time.Second,
 		Expiring:           60 * time.Second,
 	}
 }
@@ -146,7 +149,7 @@ func (l *Limits) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"Authentication": l.Authentication, "FirstMessage": l.FirstMessage, "Message": l.Message, "Heartbeat": l.Heartbeat,
-		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring,
+		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring, "Grace": l.Grace,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("Limits.%s is %v: %s", name, d, hint)

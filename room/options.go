@@ -38,6 +38,7 @@ type config struct {
 	store         Store
 	broker        Broker
 	limiter       limit.Limiter
+	sessions      auth.SessionStore
 	limits        Limits
 	node          string
 	log           *slog.Logger
@@ -145,6 +146,11 @@ func WithLimiter(l limit.Limiter) Option {
 	return func(c *config) error { c.limiter = l; return nil }
 }
 
+// WithSessions keeps sessions and revocations elsewhere than in this process.
+func WithSessions(s auth.SessionStore) Option {
+	return func(c *config) error { c.sessions = s; return nil }
+}
+
 // WithLimits replaces [DefaultLimits].
 func WithLimits(l Limits) Option {
 	return func(c *config) error {
@@ -223,6 +229,9 @@ func (c *config) complete() (*origin.Policy, *limit.ClientIP, error) {
 	}
 	if c.limiter == nil {
 		c.limiter = limit.NewMemory()
+	}
+	if c.sessions == nil {
+		c.sessions = auth.NewMemorySessions()
 	}
 	if c.log == nil {
 		c.log = slog.Default()

@@ -26,6 +26,7 @@ type Server struct {
 	store         Store
 	broker        Broker
 	limiter       limit.Limiter
+	sessions      auth.SessionStore
 	limits        Limits
 	data          validate.Rules // of rooms that have none of their own
 	announced     []wire.Limit
@@ -52,6 +53,10 @@ type Server struct {
 	draining bool
 	settled  bool          // idle is closed
 	idle     chan struct{} // closed when draining and the last connection is gone
+
+	started       sync.Once // what only a server with connections needs
+	cancelControl func()    // ends the subscription to controlRoom; connMu protects it
+	revocations   atomic.Int64
 
 	ctx  context.Context // ends with the server
 	stop context.CancelFunc
@@ -83,6 +88,7 @@ func New(opts ...Option) (*Server, error) {
 		store:         cfg.store,
 		broker:        cfg.broker,
 		limiter:       cfg.limiter,
+		sessions:      cfg.sessions,
 		limits:        cfg.limits,
 		data:          validate.Rules{Limits: cfg.limits.Data},
 		announced:     cfg.limits.announce(),
@@ -170,6 +176,17 @@ func (s *Server) connsOf(user string) []*Conn {
 	defer s.connMu.Unlock()
 	conns := make([]*Conn, 0, len(s.users[user]))
 	for c := range s.users[user] {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// all returns every connection on this node.
+func (s *Server) all() []*Conn {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	conns := make([]*Conn, 0, len(s.conns))
+	for c := range s.conns {
 		conns = append(conns, c)
 	}
 	return conns

@@ -9,7 +9,7 @@ import (
 	"github.com/wardroom/wardroom/validate"
 )
 
-// User is a host's hold on one user, on all of their connections. Its methods
+// User is a host's hold on one user, on all of their connections on all nodes. Its methods
 // are safe for concurrent use.
 type User struct {
 	srv *Server
@@ -21,39 +21,41 @@ func (s *Server) User(id string) *User { return &User{srv: s, id: id} }
 
 // Send sends data, marshalled to JSON, to every connection of the user: a
 // "message" without a room.
-func (u *User) Send(_ context.Context, event string, data any) error {
+//
+// A nil error says that every node has been told, not that anybody was there.
+func (u *User) Send(ctx context.Context, event string, data any) error {
+	raw, err := direct(event, data)
+	if err != nil {
+		return err
+	}
+	return u.srv.control(ctx, Message{Kind: KindDirect, From: u.id, Event: event, Data: raw})
+}
+
+// direct marshals what is sent outside of rooms.
+func direct(event string, data any) ([]byte, error) {
 	raw, err := json.Marshal(data)
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Cause: err}
+		return nil, &Error{Code: CodeBadRequest, Cause: err}
 	}
 	if !validate.Event(event) {
-		return refuse(CodeInvalidEvent)
+		return nil, refuse(CodeInvalidEvent)
 	}
-	m := &wire.Message{Event: event, Data: raw, At: now().UnixMilli()}
-	for _, c := range u.srv.connsOf(u.id) {
-		c.sendNow(m)
-	}
-	return nil
+	return raw, nil
 }
 
 // Send sends data, marshalled to JSON, to this connection alone: a "message"
 // without a room.
 func (c *Conn) Send(event string, data any) error {
-	raw, err := json.Marshal(data)
+	raw, err := direct(event, data)
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Cause: err}
-	}
-	if !validate.Event(event) {
-		return refuse(CodeInvalidEvent)
+		return err
 	}
 	c.sendNow(&wire.Message{Event: event, Data: raw, At: now().UnixMilli()})
 	return nil
 }
 
-// Disconnect closes every connection of the user with 4003.
-func (u *User) Disconnect(_ context.Context, reason string) error {
-	for _, c := range u.srv.connsOf(u.id) {
-		c.Disconnect(reason)
-	}
-	return nil
+// Disconnect closes every connection of the user with 4003. It takes nothing
+// back: see [User.Revoke].
+func (u *User) Disconnect(ctx context.Context, reason string) error {
+	return u.srv.control(ctx, Message{Kind: KindDisconnect, From: u.id, Reason: reason})
 }

@@ -1,0 +1,209 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/wardroom/wardroom/auth"
+)
+
+// touchEvery is how often the sessions of live connections are kept from
+// expiring, which is also how soon a revocation is noticed whose announcement
+// was lost.
+const touchEvery = 30 * time.Second
+
+// touchAtOnce is how many sessions one call to the store names.
+const touchAtOnce = 500
+
+// beginSession creates the connection's session, unless its credential has
+// been taken back.
+func (s *Server) beginSession(ctx context.Context, c *Conn) *refusal {
+	c.revocations = s.revocations.Load()
+	switch err := s.createSession(ctx, c); {
+	case err == nil:
+		return nil
+	case errors.Is(err, auth.ErrUnauthenticated):
+		return unauthenticated(err)
+	default:
+		return refuseHandshake(http.StatusServiceUnavailable, CodeUnavailable, err).with("Retry-After", retryAfter(time.Second))
+	}
+}
+
+func (s *Server) createSession(ctx context.Context, c *Conn) error {
+	session, err := s.sessions.Create(ctx, auth.Session{
+		Identity: c.Identity(), Node: s.node, Connection: c.id, RemoteIP: c.ip,
+	})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.session = session.ID
+	c.mu.Unlock()
+	return nil
+}
+
+// endSession lets the session of a connection that is gone expire soon.
+func (s *Server) endSession(c *Conn) {
+	id := c.Session()
+	if id == "" {
+		return
+	}
+	if err := s.sessions.Release(s.ctx, id, s.limits.Grace); err != nil {
+		s.journal.write(s.ctx, slog.LevelWarn, eventError, c, slog.Any("error", err))
+	}
+}
+
+// watchSessions keeps the sessions of live connections alive and closes those
+// whose session is gone. It runs while the server does.
+func (s *Server) watchSessions() {
+	tick := time.NewTicker(touchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+			s.touchSessions()
+		}
+	}
+}
+
+func (s *Server) touchSessions() {
+	bySession := make(map[string]*Conn)
+	for _, c := range s.all() {
+		if id := c.Session(); id != "" {
+			bySession[id] = c
+		}
+	}
+	batch := make([]auth.Activity, 0, len(bySession))
+	at := time.Now()
+	for id, c := range bySession {
+		batch = append(batch, auth.Activity{ID: id, At: at, Rooms: c.Rooms()})
+	}
+	for part := range slices.Chunk(batch, touchAtOnce) {
+		ended, err := s.sessions.Touch(s.ctx, part)
+		if err != nil {
+			s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
+			return // the next tick tries again
+		}
+		for _, e := range ended {
+			s.sessionEnded(bySession[e.ID], e.Err)
+		}
+	}
+}
+
+// sessionEnded closes a connection whose session was revoked. A session that
+// is merely not there any more, because its store was emptied, is created
+// again, which refuses the revoked too.
+func (s *Server) sessionEnded(c *Conn, err error) {
+	if errors.Is(err, auth.ErrSessionNotFound) && !c.socket.Closing() {
+		err = s.createSession(s.ctx, c)
+	}
+	if errors.Is(err, auth.ErrUnauthenticated) {
+		c.revoke()
+	}
+}
+
+// recheckSession closes a connection whose session was revoked after it had
+// begun and before the connection could be found by its user.
+func (c *Conn) recheckSession() {
+	if c.srv.revocations.Load() == c.revocations {
+		return
+	}
+	if _, err := c.srv.sessions.Get(c.ctx, c.Session()); errors.Is(err, auth.ErrRevoked) {
+		c.revoke()
+	}
+}
+
+func (c *Conn) revoke() {
+	c.srv.journal.write(c.ctx, slog.LevelInfo, eventRevoke, c)
+	c.close(closeRevoked, "session revoked")
+}
+
+// maxSessions is how many sessions of a user are listed.
+const maxSessions = 1000
+
+// Sessions returns the user's sessions on every node, the newest first, at
+// most 1,000.
+func (u *User) Sessions(ctx context.Context) ([]auth.Session, error) {
+	list, err := u.srv.sessions.List(ctx, u.id, maxSessions)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return list, nil
+}
+
+// Revoke takes back everything the user could sign in with until now: every
+// connection on every node is closed with 4004, and a token issued before now
+// is refused until it would have expired anyway.
+//
+// A token that tells its time in whole seconds, as a JWT does, counts as
+// issued before if it was issued in this very second.
+func (u *User) Revoke(ctx context.Context) error {
+	until, err := u.until(ctx)
+	if err != nil {
+		return err
+	}
+	r := auth.Revocation{User: u.id, IssuedBefore: time.Now(), Until: until}
+	if err := u.srv.sessions.Revoke(ctx, r); err != nil {
+		return unavailable(err)
+	}
+	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, Until: r.IssuedBefore})
+}
+
+// RevokeToken takes back one token by its ID (the jti of a JWT), as Revoke
+// does all.
+func (u *User) RevokeToken(ctx context.Context, tokenID string) error {
+	until, err := u.until(ctx)
+	if err != nil {
+		return err
+	}
+	if err := u.srv.sessions.Revoke(ctx, auth.Revocation{User: u.id, TokenID: tokenID, Until: until}); err != nil {
+		return unavailable(err)
+	}
+	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, ID: tokenID})
+}
+
+// RevokeSession takes back one session, and the token that it has if that has
+// an ID.
+func (u *User) RevokeSession(ctx context.Context, session string) error {
+	if err := u.srv.sessions.RevokeSession(ctx, session); err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
+		return unavailable(err)
+	}
+	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, Session: session})
+}
+
+// unseen is how long tokens may live that are in nobody's hands here when they
+// are revoked.
+const unseen = 24 * time.Hour
+
+// until is when all tokens of the user have expired, as far as can be known.
+func (u *User) until(ctx context.Context) (time.Time, error) {
+	list, err := u.Sessions(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	until := time.Now().Add(unseen)
+	for _, session := range list {
+		expires := session.Identity.ExpiresAt
+		if expires.IsZero() {
+			return time.Time{}, nil // never
+		}
+		if expires.After(until) {
+			until = expires
+		}
+	}
+	return until, nil
+}
+
+// covered reports whether what a KindRevoked says takes c's credential back.
+func (m *Message) covered(c *Conn) bool {
+	if m.Session != "" {
+		return c.Session() == m.Session
+	}
+	return auth.Revocation{User: m.From, TokenID: m.ID, IssuedBefore: m.Until}.Covers(c.Identity())
+}
