@@ -2,91 +2,130 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"log/slog"
+	"net/netip"
 	"time"
 )
 
-// ErrNoSession: there is no session with that ID, or there is none any more.
-var ErrNoSession = errors.New("no such session")
+// DefaultSessionTTL is how long a session lives after its last activity where nothing else is said.
+const DefaultSessionTTL = 24 * time.Hour
 
-// Session is one authenticated connection. Its ID names it and gives no rights: it is minted by the server, with 128
-// random bits or more, and a client that presents it gains nothing.
+var (
+	// ErrSessionNotFound: there is no session of that ID, or no longer.
+	ErrSessionNotFound = errors.New("session not found")
+
+	// ErrWrongUser: a session was to be renewed with the credential of another user.
+	ErrWrongUser = errors.New("session belongs to another user")
+)
+
+// Session is one authenticated connection, known to every node. Later frames of the connection are authorised from it.
 type Session struct {
-	ID         string
-	Identity   Identity
-	Connection string // the connection it belongs to
-	Node       string // the node that has it
-	CreatedAt  time.Time
-	// LastSeen is when the session was last created, renewed or touched.
-	LastSeen time.Time
-	// ExpiresAt is when the session ends unless it is touched before.
-	ExpiresAt time.Time
+	// ID names the session. The store mints it; it is no credential, and knowing it gives nobody anything.
+	ID string `json:"id"`
+
+	// Identity is who was authenticated, as of the last renewal.
+	Identity Identity `json:"identity"`
+
+	// Node and Connection say where the connection is. They mean what the server that creates the session means.
+	Node       string `json:"node,omitempty"`
+	Connection string `json:"connection,omitempty"`
+
+	// RemoteIP is the client's address.
+	RemoteIP netip.Addr `json:"remote_ip,omitzero"`
+
+	// Rooms are the rooms that the connection is in, as of the last activity that named them.
+	Rooms []string `json:"rooms,omitempty"`
+
+	// CreatedAt, LastSeen and ExpiresAt are kept by the store, by its own clock. ExpiresAt is the TTL after LastSeen and
+	// never later than the identity's; once the session was released it stays where that put it.
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	LastSeen  time.Time `json:"last_seen,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// Revocation takes back credentials before they expire. One of the fields TokenID, Session and Before says which.
-type Revocation struct {
-	// User is whose. Required.
-	User string
-	// Session is the ID of one session. With it goes the token that it began with, if that has a TokenID.
-	Session string
-	// TokenID is one token.
-	TokenID string
-	// Before covers everything that was issued before this instant, and what has no IssuedAt. Tokens often tell their
-	// time in whole seconds: one issued in the second of the revocation counts as before.
-	Before time.Time
-	// Until is when every credential concerned has expired by itself, so that the revocation need not be remembered
-	// any longer. Zero: 24 hours from now.
-	Until time.Time
+// LogValue implements [slog.LogValuer]. It shows the ID, the user and the place.
+func (s Session) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", s.ID),
+		slog.String("user", s.Identity.ID),
+		slog.String("node", s.Node),
+		slog.String("connection", s.Connection),
+	)
 }
 
-// SessionStore keeps sessions and revocations. A store may be shared by many nodes; everything it does is atomic across
-// all of them.
+// NewSessionID returns an ID for a new session: 130 random bits in 26 letters and digits. It is for implementations of
+// [SessionStore].
+func NewSessionID() string {
+	return rand.Text()
+}
+
+// Activity is one entry of a batch of [SessionStore].Touch.
+type Activity struct {
+	ID string    // of the session
+	At time.Time // when it was last active
+
+	// Rooms replaces the session's rooms, unless it is nil.
+	Rooms []string
+}
+
+// Ended is an entry of a batch whose session is no longer there.
+type Ended struct {
+	ID string
+
+	// Err is [ErrRevoked] where the connection is to be closed, and [ErrSessionNotFound] where the session has expired,
+	// was deleted, or was lost with the store's data.
+	Err error
+}
+
+// SessionStore keeps sessions, and the revocations that end them and keep the revoked from coming back.
 //
-// Implementations are safe for concurrent use, honour the context's deadline, and drop what has expired without being
-// asked. What they are given and return is not modified by anyone afterwards. Errors other than those named say that it
-// is not known whether anything was done. authtest.TestSessionStore checks all of this.
+// Every method may be called by many goroutines and nodes at once. A call may fail with an [ErrUnavailable], or with
+// the error of its context, when the store cannot be reached in time; it may have taken effect then. All calls but
+// Create may be repeated without harm. The store owns what it returns to nobody: slices and maps that it gets and gives
+// are copies, or never modified. Times may be rounded to the millisecond.
 type SessionStore interface {
-	// Create adds a session, which expires after ttl unless touched. CreatedAt, LastSeen and ExpiresAt are set by the
-	// store. It fails with ErrRevoked, and adds nothing, when the identity is revoked.
-	Create(ctx context.Context, s Session, ttl time.Duration) error
+	RevocationList
 
-	// Get returns a session, or ErrNoSession.
+	// Create begins a session for s.Identity and returns it with its ID and times set; what s has in these fields is not
+	// looked at, so a client can never choose an ID. The ID is new and has at least 128 random bits.
+	//
+	// It fails with [ErrRevoked] when a revocation covers the identity. That is decided in one step with the creation:
+	// of a Create and a Revoke at the same time either the one fails or the other ends the session. It fails with
+	// [ErrExpired] when the identity has expired and with [ErrUnauthenticated] when its ID is not a [ValidID].
+	Create(ctx context.Context, s Session) (Session, error)
+
+	// Get returns the session, or [ErrSessionNotFound], or [ErrRevoked] for one that was revoked and would not have
+	// expired yet.
 	Get(ctx context.Context, id string) (Session, error)
 
-	// Renew replaces the identity of a session by another of the same user. It fails with ErrNoSession, and with
-	// ErrRevoked when the new identity is revoked; the session stays as it was then.
-	Renew(ctx context.Context, id string, identity Identity) error
+	// Touch notes activity, which puts off the expiry. Many sessions share one call; it is meant to be made every some
+	// seconds for all that were active. LastSeen never goes back, nor beyond the store's present. A session that was
+	// released is not put off.
+	//
+	// It returns those of the batch that have ended, in any order, so that a node which missed a revocation hears of it.
+	// An ID that is there twice is touched twice. With an error some of the batch may have been touched.
+	Touch(ctx context.Context, batch []Activity) ([]Ended, error)
 
-	// Touch lets the sessions expire after ttl from now, in one call for many, and returns those of ids that there are
-	// no sessions of: they were revoked, or have expired. It never shortens what it is not told to: a ttl shorter than
-	// what is left is taken as it is.
-	Touch(ctx context.Context, ids []string, ttl time.Duration) (gone []string, err error)
+	// Renew puts a new identity of the same user in place of the session's, counts as activity and returns the session.
+	// It fails with [ErrWrongUser] for another user and otherwise as Create and Get do; the session is then as before. A
+	// session that was released is not found.
+	Renew(ctx context.Context, id string, identity Identity) (Session, error)
 
-	// Delete ends a session. One that is not there is no error.
+	// Release says that the connection has gone: the session expires after grace, or at its ExpiresAt if that is sooner.
+	// Releasing a session that is not there is no error. A session is released once; a second call changes nothing.
+	Release(ctx context.Context, id string, grace time.Duration) error
+
+	// Delete ends the session at once and forgets it. It is no error if there is none. It does not end a connection
+	// and keeps nobody out; Revoke does.
 	Delete(ctx context.Context, id string) error
 
-	// List returns the sessions of a user, oldest first. The caller owns the slice.
-	List(ctx context.Context, user string) ([]Session, error)
+	// List returns the user's sessions, the one created last first, at most limit. Revoked and expired ones are not
+	// among them. An unknown user has none.
+	List(ctx context.Context, user string, limit int) ([]Session, error)
 
-	// Revoke ends every session that r covers, returns their IDs, and remembers r until r.Until, so that Create and
-	// Renew refuse what it covers. Revocations add up.
-	Revoke(ctx context.Context, r Revocation) (ended []string, err error)
-}
-
-// DefaultRevocation is how long a Revocation without Until is remembered.
-const DefaultRevocation = 24 * time.Hour
-
-// Covers reports whether r takes back an identity whose session, if it has one yet, is the one named.
-func (r Revocation) Covers(session string, id Identity) bool {
-	if r.User != id.ID {
-		return false
-	}
-	switch {
-	case r.Session != "":
-		return r.Session == session
-	case r.TokenID != "":
-		return r.TokenID == id.TokenID
-	default:
-		return id.IssuedAt.Before(r.Before)
-	}
+	// RevokeSession ends one session, so that Get, Touch and Renew say [ErrRevoked], and revokes the credential that it
+	// has, where that has a TokenID. It fails with [ErrSessionNotFound].
+	RevokeSession(ctx context.Context, id string) error
 }
