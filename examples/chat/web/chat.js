@@ -54,6 +54,7 @@ $("sign-out").addEventListener("click", () => {
 function askWho(why = "") {
   $("chat").hidden = true;
   $("login").hidden = false;
+  $("login-form").reset();
   $("login-error").textContent = why;
   $("name").focus();
 }
@@ -242,7 +243,7 @@ function draw(view) {
   $("about").textContent = view.about;
   $("permission").textContent = { public: "public", private: "private", restricted: "staff only", owner_only: "owner only" }[view.permission];
   $("permission").dataset.permission = view.permission;
-  $("leave").hidden = !view.room;
+  $("leave").hidden = !view.room && view.name in rooms;
   $("refusal").hidden = !view.refusal;
   $("refusal-text").textContent = view.refusal;
   $("composer").hidden = Boolean(view.refusal);

@@ -10,8 +10,9 @@ const MAX_LINES = 1_000;
 const template = document.getElementById("message-template");
 
 export class Log {
-  /** The list, for the page to place. It scrolls by itself. */
-  element = document.createElement("ol");
+  /** For the page to place. It scrolls by itself. */
+  element = document.createElement("div");
+  #list = document.createElement("ol");
   #messages = new Map(); // offset → its line
   #nameOf;
   #isOwn;
@@ -20,6 +21,7 @@ export class Log {
   constructor({ nameOf, isOwn, edit, remove, label }) {
     this.#nameOf = nameOf;
     this.#isOwn = isOwn;
+    this.element.append(this.#list);
     this.element.className = "log";
     this.element.tabIndex = 0; // so that the keyboard can scroll it
     this.element.setAttribute("role", "log");
@@ -70,7 +72,7 @@ export class Log {
     const line = document.createElement("li");
     line.className = kind;
     line.textContent = text;
-    this.element.append(line);
+    this.#list.append(line);
     this.#settle(follow);
     return line;
   }
@@ -138,7 +140,7 @@ export class Log {
   }
 
   #place(line, before) {
-    this.element.insertBefore(line, before ?? this.element.querySelector(".pending"));
+    this.#list.insertBefore(line, before ?? this.#list.querySelector(".pending"));
     this.#join(line);
   }
 
@@ -160,8 +162,8 @@ export class Log {
   }
 
   #settle(follow) {
-    while (this.element.childElementCount > MAX_LINES && follow) {
-      const oldest = this.element.firstElementChild;
+    while (this.#list.childElementCount > MAX_LINES && follow) {
+      const oldest = this.#list.firstElementChild;
       this.#messages.delete(Number(oldest.dataset.offset));
       oldest.remove();
     }

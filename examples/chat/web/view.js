@@ -147,7 +147,7 @@ export class View {
 
     // After a reconnect: either nothing was missed, or we say so.
     room.on("recovered", ({ count }) => {
-      if (count > 0) this.log.note(`You are back, with ${plural(count, "message", "messages")} that came meanwhile`, "note good");
+      if (count > 0) this.log.note(`You are back, and caught up with ${plural(count, "entry", "entries")}`, "note good");
     });
     room.on("gap", ({ since, epoch }) => {
       this.log.note("You were away. Messages from that time may be missing", "note warn");
