@@ -166,7 +166,7 @@ var mutants = []mutant{
 				return limit.Decision{RetryAfter: 1}, nil
 			}
 			defer mu.Unlock()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			return next.Allow(ctx, key, r, n)
 		})
 	}},

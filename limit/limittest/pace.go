@@ -29,7 +29,7 @@ func refill(s *script) {
 			if s.exact() && d.RetryAfter > 1 {
 				time.Sleep(d.RetryAfter - 1)
 				s.refuse(key, r, 1)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			} else {
 				s.sleep(d.RetryAfter)
 			}
@@ -68,7 +68,7 @@ func retryAfter(s *script) {
 			if s.exact() && d.RetryAfter > 1 {
 				time.Sleep(d.RetryAfter - 1)
 				s.refuse(key, r, n)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			} else {
 				s.sleep(d.RetryAfter)
 			}
@@ -85,7 +85,7 @@ func resetAfter(s *script) {
 			if s.exact() && d.ResetAfter > 1 {
 				time.Sleep(d.ResetAfter - 1)
 				s.refuse(key, r, r.Size())
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			} else {
 				s.sleep(d.ResetAfter)
 			}

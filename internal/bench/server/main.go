@@ -57,7 +57,8 @@ func run() error {
 		return err
 	}
 	if *profile != "" {
-		go func() { _ = http.ListenAndServe(*profile, nil) }()
+		profiles := &http.Server{Addr: *profile, Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}
+		go func() { _ = profiles.ListenAndServe() }()
 	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
