@@ -414,8 +414,9 @@ export class Client {
   close(): void;
 
   /**
-   * Joins a room, with the newest `last` messages in `room.messages`. Joining
-   * a room twice gives the same Room.
+   * Joins a room, with the newest `last` messages in `room.messages`. Waits
+   * for the connection as long as that takes, and rejects with the server's
+   * reason. Joining a room twice gives the same Room.
    */
   join(room: string, options?: { last?: number }): Promise<Room>;
   /** Calls the host's handler for `event`. */

@@ -843,7 +843,6 @@ class Seat {
   #listening = false; // frames may be handed to the Room
   #early = []; // frames that came before that
   #settle;
-  #deadline;
 
   /**
    * `hooks`: `request(seat, fields, options)`, `user()`, `forget(seat, error)`
@@ -881,11 +880,6 @@ class Seat {
 
   // ---- for the Client
 
-  /** Leaves with `error` unless the first join succeeds in time. */
-  expectWithin(ms, error) {
-    this.#deadline = setTimeout(() => this.leave(error), ms);
-  }
-
   /** The join request to make now. */
   joinRequest() {
     const since = this.#inside.position() ?? undefined;
@@ -894,7 +888,6 @@ class Seat {
 
   /** Takes in the reply to it. */
   enter(reply) {
-    clearTimeout(this.#deadline);
     const again = this.entered;
     this.entered = this.ready = true;
     this.#listening = again;
@@ -917,7 +910,6 @@ class Seat {
 
   /** The membership is gone: by leaving, by removal, or by a refused join. */
   end(error) {
-    clearTimeout(this.#deadline);
     this.pause();
     this.#settle.reject(error); // means nothing once joined
   }
@@ -975,7 +967,6 @@ class Client {
       token: options.token,
       tokenVia: options.tokenVia ?? "subprotocol",
       connectTimeout: options.connectTimeout ?? 15_000,
-      requestTimeout: options.requestTimeout ?? 15_000,
       pingTimeout: options.pingTimeout ?? 10_000,
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
       url: address.href,
@@ -988,7 +979,7 @@ class Client {
     this.#outbox = new Outbox({
       requests: options.maxPending ?? 256,
       bytes: options.maxPendingBytes ?? 16 * 1024 * 1024,
-      timeout: this.#options.requestTimeout,
+      timeout: options.requestTimeout ?? 15_000,
     });
   }
 
@@ -1050,8 +1041,9 @@ class Client {
   }
 
   /**
-   * Joins a room, with the newest `last` messages in `room.messages`. Joining
-   * a room twice gives the same Room.
+   * Joins a room, with the newest `last` messages in `room.messages`. Waits
+   * for the connection as long as that takes. Joining a room twice gives the
+   * same Room.
    */
   join(name, { last } = {}) {
     const known = this.#seats.get(name);
@@ -1064,7 +1056,6 @@ class Client {
       leave: (seat, error) => this.#leave(seat, error),
       user: () => this.user,
     });
-    seat.expectWithin(this.#options.requestTimeout, new WardroomError("timeout", "The server did not answer in time."));
     this.#seats.set(name, seat);
     if (this.#link?.online) this.#enter(seat, this.#link);
     return seat.joined;

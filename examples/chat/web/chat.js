@@ -180,12 +180,14 @@ function bringToFront(name) {
 }
 
 async function open(view) {
-  await view.enter();
+  const entering = view.enter();
+  remember();
+  await entering;
   remember();
 }
 
 function remember() {
-  const rooms = [...views.values()].filter(({ room }) => room).map(({ name }) => name);
+  const rooms = [...views.values()].filter(({ wanted }) => wanted).map(({ name }) => name);
   session.keep({ rooms, current: front?.name });
 }
 

@@ -113,6 +113,11 @@ export class Log {
     if (line) hollow(line);
   }
 
+  clear() {
+    this.#list.replaceChildren();
+    this.#messages.clear();
+  }
+
   /** Offsets mean nothing any more: the room has a new log. */
   forget() {
     for (const line of this.#messages.values()) delete line.dataset.offset;

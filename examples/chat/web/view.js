@@ -108,6 +108,11 @@ export class View {
     this.#changed();
   }
 
+  /** Whether we are in the room, or on our way. */
+  get wanted() {
+    return Boolean(this.room ?? this.#entering);
+  }
+
   leave() {
     this.room?.leave();
     this.room = null;
@@ -116,6 +121,7 @@ export class View {
   #listen(room) {
     this.room = room;
     this.#learn();
+    this.log.clear(); // of an earlier stay
     this.#complete = room.position === null || room.messages.length < PAGE; // no history, or all of it is here
     this.log.append(...room.messages.filter(isChat));
     this.log.toBottom();

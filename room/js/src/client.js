@@ -40,7 +40,6 @@ export class Client {
       token: options.token,
       tokenVia: options.tokenVia ?? "subprotocol",
       connectTimeout: options.connectTimeout ?? 15_000,
-      requestTimeout: options.requestTimeout ?? 15_000,
       pingTimeout: options.pingTimeout ?? 10_000,
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
       url: address.href,
@@ -53,7 +52,7 @@ export class Client {
     this.#outbox = new Outbox({
       requests: options.maxPending ?? 256,
       bytes: options.maxPendingBytes ?? 16 * 1024 * 1024,
-      timeout: this.#options.requestTimeout,
+      timeout: options.requestTimeout ?? 15_000,
     });
   }
 
@@ -115,8 +114,9 @@ export class Client {
   }
 
   /**
-   * Joins a room, with the newest `last` messages in `room.messages`. Joining
-   * a room twice gives the same Room.
+   * Joins a room, with the newest `last` messages in `room.messages`. Waits
+   * for the connection as long as that takes. Joining a room twice gives the
+   * same Room.
    */
   join(name, { last } = {}) {
     const known = this.#seats.get(name);
@@ -129,7 +129,6 @@ export class Client {
       leave: (seat, error) => this.#leave(seat, error),
       user: () => this.user,
     });
-    seat.expectWithin(this.#options.requestTimeout, new WardroomError("timeout", "The server did not answer in time."));
     this.#seats.set(name, seat);
     if (this.#link?.online) this.#enter(seat, this.#link);
     return seat.joined;

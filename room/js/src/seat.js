@@ -13,7 +13,6 @@ export class Seat {
   #listening = false; // frames may be handed to the Room
   #early = []; // frames that came before that
   #settle;
-  #deadline;
 
   /**
    * `hooks`: `request(seat, fields, options)`, `user()`, `forget(seat, error)`
@@ -51,11 +50,6 @@ export class Seat {
 
   // ---- for the Client
 
-  /** Leaves with `error` unless the first join succeeds in time. */
-  expectWithin(ms, error) {
-    this.#deadline = setTimeout(() => this.leave(error), ms);
-  }
-
   /** The join request to make now. */
   joinRequest() {
     const since = this.#inside.position() ?? undefined;
@@ -64,7 +58,6 @@ export class Seat {
 
   /** Takes in the reply to it. */
   enter(reply) {
-    clearTimeout(this.#deadline);
     const again = this.entered;
     this.entered = this.ready = true;
     this.#listening = again;
@@ -87,7 +80,6 @@ export class Seat {
 
   /** The membership is gone: by leaving, by removal, or by a refused join. */
   end(error) {
-    clearTimeout(this.#deadline);
     this.pause();
     this.#settle.reject(error); // means nothing once joined
   }

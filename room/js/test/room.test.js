@@ -65,6 +65,16 @@ test("a refused join rejects, and may be tried again", async () => {
   await client.join("secret");
 });
 
+test("a first join that a lost connection cut off is made again", async () => {
+  server.answers = false;
+  const joined = client.join("late");
+  await settle();
+  server.now.drop();
+  server.answers = true;
+  await clock.pass(500);
+  assert.equal((await joined).joined, true);
+});
+
 test("a join without an answer times out and is taken back", async () => {
   server.answers = false;
   const joined = client.join("slow");
@@ -74,14 +84,14 @@ test("a join without an answer times out and is taken back", async () => {
   assert.equal(server.now.last("leave").room, "slow");
 });
 
-test("rooms joined before the connection is there are joined with it", async () => {
+test("rooms joined before the connection is there are joined with it, however long that takes", async () => {
   server.accepts = false;
   const other = server.client();
   other.connect();
   const joined = other.join("lobby");
-  await settle();
-  server.now.open();
-  server.now.welcome();
+  await clock.pass(120_000);
+  server.accepts = true;
+  await clock.pass(60_000);
   assert.equal((await joined).name, "lobby");
 });
 
