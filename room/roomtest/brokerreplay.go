@@ -1,0 +1,124 @@
+package roomtest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// cut is what Replay must answer, from a log of which the messages are kept.
+func cut(log []room.Message, r room.Range) (want []room.Message, more bool) {
+	want = slices.DeleteFunc(slices.Clone(log), func(m room.Message) bool {
+		return m.Offset <= r.After || r.Before != 0 && m.Offset >= r.Before
+	})
+	if len(want) <= r.Limit {
+		return want, false
+	}
+	if r.Newest {
+		return want[len(want)-r.Limit:], true
+	}
+	return want[:r.Limit], true
+}
+
+// answers fails unless Replay does as cut says.
+func (s *brokerScript) answers(name string, log []room.Message, last room.Position, r room.Range) {
+	s.t.Helper()
+	want, more := cut(log, r)
+	page := s.replay(name, r)
+	s.sameMessages(fmt.Sprintf("Replay(%q, %+v)", name, r), page.Messages, want, true)
+	first := uint64(0)
+	if len(log) > 0 {
+		first = log[0].Offset
+	}
+	if page.More != more || page.First != first || page.Last != last {
+		s.t.Fatalf("Replay(%q, %+v) has More %v, First %d, Last %+v; want %v, %d, %+v",
+			name, r, page.More, page.First, page.Last, more, first, last)
+	}
+}
+
+func brokerReplay(s *brokerScript) {
+	all := s.storeSome("room", 10, room.Keep(6, time.Hour))
+	log, last := all[4:], all[9].Position // 5 to 10
+	step := 1
+	if s.real {
+		step = 3
+	}
+	for after := 0; after <= 12; after += step {
+		for before := 0; before <= 13; before += step {
+			for limit := 1; limit <= 7; limit += step {
+				for _, newest := range []bool{false, true} {
+					s.answers("room", log, last, room.Range{After: uint64(after), Before: uint64(before), Limit: limit, Newest: newest})
+				}
+			}
+		}
+	}
+	for _, far := range []uint64{1 << 31, 1 << 53, math.MaxUint64} {
+		for _, newest := range []bool{false, true} {
+			s.answers("room", log, last, room.Range{After: far, Limit: 3, Newest: newest})
+			s.answers("room", log, last, room.Range{Before: far, Limit: 3, Newest: newest})
+			s.answers("room", log, last, room.Range{After: far, Before: far, Limit: 3, Newest: newest})
+			s.answers("room", log, last, room.Range{After: far, Before: 7, Limit: 3, Newest: newest})
+		}
+	}
+
+	// A walk in pages, from both ends.
+	many := s.storeSome("many", 25, keepAll)
+	var forth, back []room.Message
+	for after, more := uint64(0), true; more; {
+		page := s.replay("many", room.Range{After: after, Limit: 4})
+		forth = append(forth, page.Messages...)
+		if len(page.Messages) == 0 {
+			break
+		}
+		after, more = page.Messages[len(page.Messages)-1].Offset, page.More
+	}
+	for before, more := uint64(0), true; more; {
+		page := s.replay("many", room.Range{Before: before, Limit: 4, Newest: true})
+		back = append(slices.Clone(page.Messages), back...)
+		if len(page.Messages) == 0 {
+			break
+		}
+		before, more = page.Messages[0].Offset, page.More
+	}
+	s.sameMessages("a walk from the oldest on", forth, many, true)
+	s.sameMessages("a walk from the newest back", back, many, true)
+}
+
+func brokerReplayOfNothing(s *brokerScript) {
+	for _, r := range []room.Range{everything, {Limit: 1}, {After: 5, Limit: 1}, {Before: 5, Limit: 1, Newest: true}} {
+		page := s.replay("unknown", r)
+		if len(page.Messages) > 0 || page.First != 0 || page.More || page.Last != (room.Position{}) {
+			s.t.Fatalf("Replay(%+v) of an unknown room = %+v, want an empty page", r, page)
+		}
+	}
+	if m := s.store(said("unknown", "ada", "1"), keepAll); m.Offset != 1 {
+		s.t.Fatalf("its first message has the offset %d", m.Offset)
+	}
+
+	// One where nothing was stored is empty too.
+	l := s.subscribe("quiet")
+	s.publish(said("quiet", "ada", "1"), room.Retention{})
+	page := s.replay("quiet", everything)
+	if len(page.Messages) > 0 || page.First != 0 || page.More || page.Last.Offset != 0 {
+		s.t.Fatalf("Replay of a room where nothing was stored = %+v", page)
+	}
+	l.cancel()
+}
+
+func brokerPage(s *brokerScript) {
+	want := s.storeSome("room", 8, keepAll)
+	for range 2 {
+		page := s.replay("room", everything)
+		slices.Reverse(page.Messages)
+		for i := range page.Messages {
+			page.Messages[i] = room.Message{Event: "scribbled on"}
+		}
+		_ = append(page.Messages[:2], room.Message{Event: "appended"})
+	}
+	part := s.replay("room", room.Range{After: 2, Before: 5, Limit: 10})
+	_ = append(part.Messages, room.Message{Event: "appended"})
+	s.logged("room", want...)
+}
