@@ -146,9 +146,10 @@ type Broker interface {
 	Publish(ctx context.Context, m Message, keep Retention) (Receipt, error)
 
 	// Amend publishes a KindEdited or KindRedacted m: the KindMessage with
-	// the offset m.Target has m.Data from then on and is no longer Binary, or
-	// has none and is Redacted; and m itself is stored with the next offset
-	// and handed to every subscriber. Messages that were delivered or
+	// the offset m.Target has m.Data from then on and is no longer Binary; or
+	// it, and every KindEdited of it in the log, has no Data, is not Binary
+	// and is Redacted. And m itself is stored with the next offset and handed
+	// to every subscriber. Messages that were delivered or
 	// replayed before keep what they had. keep is as for Publish, and
 	// keep.Messages not 0. Where author is not empty, the message must be
 	// that user's. ErrNoMessage says that there is no such message, that it

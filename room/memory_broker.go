@@ -103,7 +103,6 @@ func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Re
 	defer l.mu.Unlock()
 	m.Position = Position{}
 	if keep.Messages > 0 && m.Kind == KindMessage {
-		l.keep = keep
 		from := sender{m.From, m.ID}
 		if m.ID != "" {
 			if r, ok := l.receipts[from]; ok && m.At.Sub(r.At) < dedupWindow {
@@ -111,6 +110,7 @@ func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Re
 				return r, nil
 			}
 		}
+		l.keep = keep
 		l.append(&m)
 		if m.ID != "" {
 			l.remember(from, Receipt{Position: m.Position, At: m.At})
@@ -153,7 +153,11 @@ func (b *memoryBroker) Amend(_ context.Context, m Message, author string, keep R
 	}
 	target.Data, target.Binary = m.Data, false
 	if m.Kind == KindRedacted {
-		target.Data, target.Redacted = nil, true
+		for i := range l.entries { // the message, and what it was edited to
+			if e := &l.entries[i]; e == target || e.Kind == KindEdited && e.Target == m.Target {
+				e.Data, e.Redacted = nil, true
+			}
+		}
 	}
 	l.keep = keep
 	l.append(&m)
