@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +29,14 @@ type client struct {
 
 	subprotocol string
 	deflate     bool
+	patience    time.Duration
+	lag         time.Duration // before a ping is answered
 	ref         int64
 	unread      []frame // came while a reply was waited for
 	ended       bool
 }
 
-// patience is how long a client waits for what must come. Tests in a bubble of
-// testing/synctest do not wait for real.
+// patience is how long a client waits for what must come.
 const patience = 30 * time.Second
 
 // sampleKey is that of RFC 6455, section 1.3, with its answer.
@@ -101,7 +103,12 @@ func (f frame) String() string {
 // been read.
 func dial(t testing.TB, conn net.Conn, lines ...string) (*client, *http.Response, string) {
 	t.Helper()
-	c := &client{t: t, conn: conn, in: bufio.NewReader(conn)}
+	c := &client{t: t, conn: conn, in: bufio.NewReader(conn), patience: patience}
+	if _, ok := conn.LocalAddr().(*net.TCPAddr); !ok {
+		// A bubble of testing/synctest: waiting costs nothing, and without a
+		// lag the answer to a ping would come before the ping was over.
+		c.patience, c.lag = 24*time.Hour, time.Millisecond
+	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
@@ -135,7 +142,7 @@ func (c *client) write(op byte, payload []byte) {
 }
 
 func (c *client) tryWrite(op byte, payload []byte) error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(patience))
+	_ = c.conn.SetWriteDeadline(time.Now().Add(c.patience))
 	_, err := c.conn.Write(masked(nil, op, payload))
 	return err
 }
@@ -193,6 +200,7 @@ func (c *client) read() (frame, error) {
 		op, compressed := first&0x0F, first&0x40 != 0
 		switch op {
 		case opPing:
+			time.Sleep(c.lag)
 			if err := c.tryWrite(opPong, payload); err != nil {
 				return frame{}, err
 			}
@@ -294,7 +302,7 @@ func (c *client) fresh() frame {
 	if c.ended {
 		c.t.Fatal("nothing comes after a close frame")
 	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = c.conn.SetReadDeadline(time.Now().Add(c.patience))
 	f, err := c.read()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), err != nil && strings.Contains(err.Error(), "connection reset"):
@@ -409,6 +417,25 @@ func (c *client) forget() {
 	c.t.Helper()
 	c.request("ping")
 	c.unread = nil
+}
+
+// pass lets time go by. Pings are answered, and what comes is kept for next.
+func (c *client) pass(d time.Duration) {
+	c.t.Helper()
+	_ = c.conn.SetReadDeadline(time.Now().Add(d))
+	for {
+		f, err := c.read()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			c.t.Fatalf("read: %v", err)
+		}
+		c.unread = append(c.unread, f)
+		if f.Type == "close" {
+			c.t.Fatalf("closed: %s", f)
+		}
+	}
 }
 
 // hangUp ends the TCP connection without a close frame.

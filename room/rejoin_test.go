@@ -1,0 +1,299 @@
+package room_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// memberIDs are the users in a room, as the store has it.
+func memberIDs(h *host, name string) []string {
+	list, _, err := h.srv.Room(name).Members(context.Background(), "", 100)
+	if err != nil {
+		h.t.Error(err)
+	}
+	ids := make([]string, len(list))
+	for i, m := range list {
+		ids[i] = m.User
+	}
+	return ids
+}
+
+// Who is back before it was said that they had left is said to be there: what
+// the others hear last is true.
+func TestLeftIsNotTheLastWordOnWhoIsBack(t *testing.T) {
+	store := &spyStore{Store: room.NewMemoryStore()}
+	h := serve(t, house(), room.WithStore(store))
+	var once sync.Once
+	back := h.connect("bob")
+	store.dismissed = func(s room.Seat, last bool) {
+		if s.User == "bob" && last {
+			once.Do(func() { back.must("join", inRoom("hall")) })
+		}
+	}
+	ada := h.in("ada", "hall")
+	h.in("bob", "hall").bye()
+	there, heard := false, 0
+	for heard < 4 {
+		f := ada.next()
+		if f.User != "bob" {
+			t.Fatalf("unexpected %s", f)
+		}
+		there = f.Type == "user_joined"
+		heard++
+	}
+	if !there {
+		t.Error("the last that was said of Bob is that he left, and he is there")
+	}
+	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada", "bob"}) {
+		t.Errorf("members %v", got)
+	}
+	ada.silent()
+}
+
+// Half a join leaves nobody behind, neither a first one nor one in the place
+// of another.
+func TestFailedJoinLeavesNothing(t *testing.T) {
+	store := &spyStore{Store: room.NewMemoryStore()}
+	broker := &spyBroker{Broker: room.NewMemoryBroker()}
+	h := serve(t, house(), room.WithStore(store), room.WithBroker(broker))
+	ada, bob := h.in("ada", "hall"), h.connect("bob")
+
+	fail := make(map[room.Kind]bool)
+	var mu sync.Mutex // protects fail
+	broker.publish = func(m room.Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if fail[m.Kind] {
+			return room.ErrUnavailable
+		}
+		return nil
+	}
+	failing := func(k room.Kind, yes bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		fail[k] = yes
+	}
+
+	failing(room.KindJoined, true)
+	bob.refused("unavailable", "join", inRoom("hall"))
+	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+		t.Errorf("after a first join: members %v", got)
+	}
+	failing(room.KindJoined, false)
+	ada.forget()
+
+	store.breakDown("Admit")
+	bob.refused("unavailable", "join", inRoom("hall"))
+	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+		t.Errorf("after an unanswered admission: members %v", got)
+	}
+	store.breakDown("")
+	bob.must("join", inRoom("hall"))
+	ada.forget()
+
+	store.breakDown("Admit")
+	bob.refused("unavailable", "join", inRoom("hall"))
+	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+		t.Errorf("after a second join: members %v", got)
+	}
+	if f := ada.expect("user_left"); f.User != "bob" {
+		t.Errorf("got %s", f)
+	}
+	bob.refused("not_member", "message", inRoom("hall"), saying("1"))
+	store.breakDown("")
+	bob.must("join", inRoom("hall"))
+	if f := ada.expect("user_joined"); f.User != "bob" {
+		t.Errorf("got %s", f)
+	}
+}
+
+// A leave that the store or the broker fails is made up for, and nobody comes
+// back before.
+func TestLeaveIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &spyStore{Store: room.NewMemoryStore()}
+		broker := &spyBroker{Broker: room.NewMemoryBroker()}
+		h := servePipes(t, house(), room.WithStore(store), room.WithBroker(broker))
+		ada, bob := h.in("ada", "hall"), h.in("bob", "hall")
+		ada.expect("user_joined")
+		store.breakDown("Dismiss")
+		bob.must("leave", inRoom("hall"))
+		bob.refused("unavailable", "join", inRoom("hall"))
+		ada.pass(5 * time.Second)
+		ada.silent()
+		store.breakDown("")
+		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "left" {
+			t.Errorf("got %s", f)
+		}
+		bob.must("join", inRoom("hall"))
+		ada.expect("user_joined")
+
+		// The store did its part, the broker did not.
+		var mu sync.Mutex // protects failures
+		failures := 3
+		broker.publish = func(m room.Message) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if m.Kind == room.KindLeft && failures > 0 {
+				failures--
+				return room.ErrUnavailable
+			}
+			return nil
+		}
+		bob.must("leave", inRoom("hall"))
+		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "left" {
+			t.Errorf("got %s", f)
+		}
+		ada.silent()
+	})
+}
+
+// Whoever is put out while the join is still under way hears of it after the
+// reply, and is out.
+func TestExpelledWhileJoining(t *testing.T) {
+	ctx := context.Background()
+	for name, tt := range map[string]struct {
+		act    func(*host) error
+		last   string // what the client hears
+		code   string
+		answer string // of the join, where it is refused
+	}{
+		"kick":   {act: func(h *host) error { return h.srv.Room("hall").Kick(ctx, "bob", "") }, last: "removed", code: "kicked"},
+		"ban":    {act: func(h *host) error { return h.srv.Room("hall").Ban(ctx, "bob", time.Time{}, "") }, answer: "banned"},
+		"revoke": {act: func(h *host) error { return setPermission(h, "hall", room.OwnerOnly) }, answer: "forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broker := &spyBroker{Broker: room.NewMemoryBroker()}
+			h := serve(t, house(), room.WithBroker(broker))
+			ada, bob := h.in("ada", "lounge"), h.connect("bob")
+			var once sync.Once
+			broker.publish = func(m room.Message) error {
+				if m.Kind == room.KindJoined && m.From == "bob" {
+					once.Do(func() {
+						if err := tt.act(h); err != nil {
+							t.Error(err)
+						}
+						// Time enough for the server to act on it.
+						time.Sleep(20 * time.Millisecond)
+					})
+				}
+				return nil
+			}
+			if tt.answer != "" {
+				bob.refused(tt.answer, "join", inRoom("hall"))
+			} else {
+				bob.must("join", inRoom("hall"))
+				if len(bob.unread) > 0 {
+					t.Errorf("%s came before the reply", bob.unread[0])
+				}
+				if tt.last != "" {
+					if f := bob.expect(tt.last); f.Code != tt.code {
+						t.Errorf("got %s", f)
+					}
+				}
+			}
+			bob.silent()
+			bob.refused("not_member", "message", inRoom("hall"), saying("1"))
+			if got := memberIDs(h, "hall"); len(got) != 0 {
+				t.Errorf("members %v", got)
+			}
+			ada.silent()
+		})
+	}
+}
+
+// Who comes in just when a standing room is emptied is in it or not, for the
+// client as for the store.
+func TestJoinWhileDeleting(t *testing.T) {
+	store := &spyStore{Store: room.NewMemoryStore()}
+	h := serve(t, house(), room.WithStore(store))
+	bob := h.connect("bob")
+	store.deleted = func(string) { bob.must("join", inRoom("lounge")) }
+	if err := h.srv.Room("lounge").Delete(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	bob.expect("room_deleted")
+	bob.silent()
+	bob.refused("not_member", "leave", inRoom("lounge"))
+	if got := memberIDs(h, "lounge"); len(got) != 0 {
+		t.Errorf("members %v", got)
+	}
+}
+
+// Kicked and back at once, before the kick is through: in the room is in the
+// room, for the client as for the store.
+func TestBackBeforeTheKickIsThrough(t *testing.T) {
+	store := &spyStore{Store: room.NewMemoryStore()}
+	h := serve(t, house(), room.WithStore(store))
+	bob := h.in("bob", "hall")
+	var joined sync.WaitGroup
+	store.dismissed = func(s room.Seat, last bool) { time.Sleep(20 * time.Millisecond) }
+	joined.Go(func() {
+		if f := bob.expect("removed"); f.Code != "kicked" {
+			t.Errorf("got %s", f)
+		}
+		bob.must("join", inRoom("hall"))
+	})
+	if err := h.srv.Room("hall").Kick(context.Background(), "bob", ""); err != nil {
+		t.Fatal(err)
+	}
+	joined.Wait()
+	time.Sleep(50 * time.Millisecond) // longer than what the kick left to do
+	bob.must("message", inRoom("hall"), saying("1"))
+	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"bob"}) {
+		t.Errorf("members %v", got)
+	}
+}
+
+// A slow hook of the host keeps nobody in a room.
+func TestSlowLeaveHookKeepsNobody(t *testing.T) {
+	const people = 20
+	release := make(chan struct{})
+	h := serve(t, house(), room.OnLeave(func(context.Context, *room.Conn, string) { <-release }))
+	defer close(release)
+	ada := h.in("ada", "lounge")
+	list := make([]*visitor, people)
+	for i := range list {
+		list[i] = h.in("bob", "lounge")
+	}
+	ada.expect("user_joined")
+	if err := h.srv.Room("lounge").Kick(context.Background(), "bob", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range list {
+		v.expect("removed")
+	}
+	if f := ada.expect("user_left"); f.Reason != "kicked" {
+		t.Errorf("got %s", f)
+	}
+	ada.must("message", inRoom("lounge"), saying(`"after"`))
+	for _, v := range list {
+		v.silent()
+	}
+}
+
+// A fresher identity that may be in fewer rooms leaves the others.
+func TestRenewalRechecksRooms(t *testing.T) {
+	h := serve(t, house())
+	ada := h.in("ada~role.staff", "staff", "hall")
+	bob := h.in("bob~role.staff", "staff", "hall")
+	ada.forget()
+	bob.must("auth", `"token":"bob~role.staff"`)
+	bob.silent()
+	bob.must("auth", `"token":"bob"`)
+	if f := bob.expect("removed"); f.Room != "staff" || f.Code != "access_revoked" {
+		t.Errorf("got %s", f)
+	}
+	if f := ada.expect("user_left"); f.Room != "staff" || f.User != "bob" || f.Reason != "access_revoked" {
+		t.Errorf("got %s", f)
+	}
+	ada.must("message", inRoom("staff"), saying(`"secret"`), `"echo":false`)
+	bob.silent()
+	bob.must("message", inRoom("hall"), saying("1"))
+}
