@@ -141,9 +141,9 @@ func (t *Tracker) dropLease(lost bool) {
 		l.lost = l.lost || lost
 	}
 	if lost {
-		t.say(slog.LevelWarn, "presence store has lost data, writing it anew")
+		t.say(func(log *slog.Logger) { log.Warn("presence store has lost data, writing it anew") })
 	} else {
-		t.say(slog.LevelWarn, "presence lease has lapsed, taking another")
+		t.say(func(log *slog.Logger) { log.Warn("presence lease has lapsed, taking another") })
 	}
 }
 

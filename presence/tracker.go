@@ -67,7 +67,7 @@ type Tracker struct {
 	reaping   int    // scopes of dead nodes that are to be cleared
 	failing   int    // lanes that fail, and the lease if it does
 	lastErr   error
-	unsaid    []saying
+	unsaid    []func(*slog.Logger) // for the log, when the lock is not held
 	closing   bool
 	stopped   bool
 }
@@ -208,7 +208,7 @@ func (t *Tracker) fail(was *error, err error, room string) {
 	if *was == nil {
 		t.failing++
 		if t.failing == 1 {
-			t.say(slog.LevelWarn, "presence failing", slog.String("room", room), slog.Any("error", err))
+			t.say(func(log *slog.Logger) { log.Warn("presence failing", "room", room, "error", err) })
 		}
 	}
 	*was, t.lastErr = err, err
@@ -221,20 +221,11 @@ func (t *Tracker) recovered(was *error) {
 	*was = nil
 	t.failing--
 	if t.failing == 0 {
-		t.say(slog.LevelInfo, "presence recovered")
+		t.say(func(log *slog.Logger) { log.Info("presence recovered") })
 	}
 }
 
-// A saying is a line for the log, kept until the lock is not held.
-type saying struct {
-	level slog.Level
-	text  string
-	attrs []slog.Attr
-}
-
-func (t *Tracker) say(level slog.Level, text string, attrs ...slog.Attr) {
-	t.unsaid = append(t.unsaid, saying{level: level, text: text, attrs: attrs})
-}
+func (t *Tracker) say(line func(*slog.Logger)) { t.unsaid = append(t.unsaid, line) }
 
 // speak logs what is to be said. The lock is held when it is called and when it
 // returns, but not in between.
@@ -243,8 +234,8 @@ func (t *Tracker) speak() {
 		list := t.unsaid
 		t.unsaid = nil
 		t.mu.Unlock()
-		for _, s := range list {
-			t.options.Logger.LogAttrs(t.ctx, s.level, s.text, s.attrs...)
+		for _, say := range list {
+			say(t.options.Logger)
 		}
 		t.mu.Lock()
 	}

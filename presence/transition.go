@@ -81,7 +81,7 @@ func appendEvents(list []Event, before, after []Entry, why motive, e Event) []Ev
 	case sees && !seen:
 		e.Kind = Joined
 		list = append(list, e)
-		if len(before) > 0 || is.Status != Online || is.Meta != nil {
+		if len(before) > 0 || is.Status != Online || len(is.Meta) > 0 {
 			e.Kind = Updated
 			list = append(list, e)
 		}

@@ -132,5 +132,5 @@ func longer(pause, most time.Duration) time.Duration {
 
 // jitter spreads those who would all come at once.
 func jitter(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/4+1)) //nolint:gosec // not for secrets
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
 }
