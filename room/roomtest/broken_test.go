@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wardroom/wardroom/room"
 )
@@ -37,6 +38,23 @@ func TestBroken(t *testing.T) {
 			run(t, "", StoreOptions{Seed: 1, Peer: peer}, storeCases()[:1])
 		})
 	})
+	t.Run("broker", func(t *testing.T) {
+		run := func(t *testing.T, bug string, o BrokerOptions, cases []testCase[*brokerScript]) {
+			o.Delivery = time.Second
+			runBroker(t, func(*testing.T) room.Broker { return newMutantBroker(bug) }, o, cases)
+		}
+		breakAll(t, brokerMutants, brokerCases(),
+			func(t *testing.T, bug string, cases []testCase[*brokerScript]) {
+				run(t, bug, BrokerOptions{Seed: 1}, cases)
+			},
+			func(t *testing.T, bug string, cases []testCase[*brokerScript]) {
+				run(t, bug, BrokerOptions{Seed: 1, RealTime: true}, cases)
+			})
+		t.Run("nodes of their own", func(t *testing.T) {
+			peer := func(*testing.T, room.Broker) room.Broker { return room.NewMemoryBroker() }
+			run(t, "", BrokerOptions{Seed: 1, Peer: peer}, brokerCases()[:1])
+		})
+	})
 }
 
 // breakAll runs each mutant through the case that has to catch it, and no bug
@@ -62,7 +80,7 @@ func breakAll[S any](t *testing.T, mutants []mutant, all []testCase[S], virtual,
 // claims to test for it, and that each case is there for some mutant.
 func TestSuitesFail(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.timeout=120s")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.parallel=64", "-test.timeout=120s")
 	cmd.Env = append(os.Environ(), inBroken+"=1")
 	b, err := cmd.CombinedOutput()
 	out := string(b)
@@ -71,8 +89,11 @@ func TestSuitesFail(t *testing.T) {
 		t.Fatalf("%v, want the tests to fail\n%s", err, out)
 	}
 	check(t, out, "store", storeMutants, storeCases())
-	if !strings.Contains(out, "--- FAIL: TestBroken/store/nodes_of_their_own/create (") {
-		t.Error("the store suite does not use the peer")
+	check(t, out, "broker", brokerMutants, brokerCases())
+	for _, peers := range []string{"store/nodes_of_their_own/create", "broker/nodes_of_their_own/deliver"} {
+		if !strings.Contains(out, "--- FAIL: TestBroken/"+peers+" (") {
+			t.Errorf("%s passes: the suite does not use the peer", peers)
+		}
 	}
 	if strings.Contains(out, "panic:") {
 		t.Error("a suite panicked")

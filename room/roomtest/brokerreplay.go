@@ -112,6 +112,7 @@ func brokerPage(s *brokerScript) {
 	want := s.storeSome("room", 8, keepAll)
 	for range 2 {
 		page := s.replay("room", everything)
+		s.sameMessages("a page", page.Messages, want, true)
 		slices.Reverse(page.Messages)
 		for i := range page.Messages {
 			page.Messages[i] = room.Message{Event: "scribbled on"}
