@@ -16,6 +16,9 @@ const (
 	KindJoined
 	// KindLeft says that a user went: From, Name, Reason.
 	KindLeft
+	// KindPresence says how present a user is: From, Name, Event (the
+	// status), Data (the meta).
+	KindPresence
 	// KindUpdated says that the room's record changed: Data is the Record
 	// as JSON.
 	KindUpdated

@@ -14,6 +14,7 @@ import (
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
 	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/presence"
 )
 
 // Close codes of docs/PROTOCOL.md, "Close codes".
@@ -36,6 +37,7 @@ type Conn struct {
 	encoding encoding
 	socket   *transport.Conn
 	identity atomic.Pointer[auth.Identity] // nil until authenticated
+	presence *presence.Conn                // nil until welcomed
 	releases []func()                      // of the gauges it counts in
 
 	ctx    context.Context
@@ -44,14 +46,15 @@ type Conn struct {
 	mu      sync.Mutex // protects what follows
 	session string     // the ID; empty before there is one
 	seats   map[string]*seat
-	timer   *time.Timer // for the first message, then for the expiry of the identity
-	gone    bool        // no timer may start any more
+	going   map[string]chan struct{} // rooms that are being left, each closed when that is done
+	timer   *time.Timer              // for the first message, then for the expiry of the identity
+	gone    bool                     // no timer may start any more
 
 	// What follows belongs to the goroutine that reads.
 	request     *http.Request // until the first message has authenticated
 	revocations int64         // how many the server had heard of when the session began
 	batch       transport.Batch
-	entered     *transport.Member // of a join whose reply is not queued yet
+	entered     *seat // by a join whose reply is not queued yet
 	began       time.Time
 	requests    limit.Bucket
 	joins       limit.Bucket
@@ -98,12 +101,6 @@ func (c *Conn) Rooms() []string {
 
 // In reports whether the connection is in the room.
 func (c *Conn) In(room string) bool { return c.seat(room) != nil }
-
-func (c *Conn) seat(room string) *seat {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.seats[room]
-}
 
 // Disconnect closes the connection with 4003: the client will not reconnect by
 // itself. It does not wait.
@@ -154,6 +151,7 @@ func (c *Conn) run(r *http.Request) {
 	c.cancel()
 	c.stopTimer()
 	c.leaveAll(closing)
+	c.disappear(closing)
 	welcomed := c.identity.Load() != nil
 	if welcomed && s.hooks.disconnect != nil {
 		c.host("OnDisconnect", func(ctx context.Context) error { s.hooks.disconnect(ctx, c); return nil })
@@ -171,6 +169,10 @@ func (c *Conn) welcome() {
 	s, id := c.srv, c.Identity()
 	s.addUser(c)
 	c.recheckSession()
+	if !c.appear() {
+		c.close(closeDrain, "draining")
+		return
+	}
 	w := &wire.Welcome{
 		Connection: c.id, Session: c.Session(), User: id.ID, Name: id.Name,
 		At: time.Now().UnixMilli(), HeartbeatMS: s.limits.Heartbeat.Milliseconds(), Limits: s.announced,

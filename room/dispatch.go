@@ -76,8 +76,7 @@ func (c *Conn) handle(message []byte, binary bool) {
 	res, err := c.serve(r)
 	c.answer(&r.in, res.result, err)
 	if c.entered != nil {
-		// What the room says comes behind the reply to the join.
-		c.entered.Release()
+		c.settle(c.entered)
 		c.entered = nil
 	}
 }
@@ -86,6 +85,7 @@ func (c *Conn) handle(message []byte, binary bool) {
 // contained.
 func (c *Conn) serve(r *Request) (res Response, err error) {
 	defer c.srv.recovered(&err)
+	c.presence.Active()
 	if err := c.tooFast(r); err != nil {
 		return Response{}, err
 	}
@@ -168,6 +168,8 @@ func (s *Server) result(ctx context.Context, c *Conn, r *wire.Request) (wire.Res
 		return c.settings(ctx, r)
 	case wire.TypeDelete:
 		return c.deleteRoom(ctx, r)
+	case wire.TypePresence:
+		return c.setPresence(ctx, r)
 	case wire.TypeEdit, wire.TypeRedact:
 		return c.amend(ctx, r)
 	case wire.TypeInvite, wire.TypeUninvite, wire.TypeKick, wire.TypeBan, wire.TypeUnban, wire.TypeMute, wire.TypeUnmute:
@@ -354,6 +356,7 @@ func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) 
 		return nil, unavailable(err)
 	}
 	c.identity.Store(&id)
+	c.recheckRooms(ctx)
 	c.srv.journal.write(ctx, slog.LevelInfo, eventRenew, c)
 	c.watchExpiry()
 	return authResult(id), nil

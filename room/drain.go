@@ -31,6 +31,7 @@ func (s *Server) isDraining() bool {
 //
 // The stores, the broker and the limiter belong to the host and stay open.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.started.Do(func() {}) // from here on nothing is started
 	s.connMu.Lock()
 	first := !s.draining
 	s.draining = true
@@ -53,6 +54,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			c.socket.Abort()
 		}
 		<-s.idle
+	}
+	if s.tracker != nil {
+		// Whoever was here may be on the way to another node: nobody is told.
+		if e := s.tracker.Close(ctx); err == nil {
+			err = e
+		}
 	}
 	s.stop()
 	s.wg.Wait()

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -18,8 +17,6 @@ type hall struct {
 	srv  *Server
 	name string
 	refs int // members and those entering; Server.hallMu protects it
-
-	waking atomic.Bool // wakeLater is waiting
 
 	// ready is closed when the subscription stands or has failed.
 	ready  chan struct{}
@@ -46,6 +43,10 @@ type seat struct {
 	// The keys of the limits that apply to what the connection says here.
 	userKey, roomKey string
 	muted            atomic.Int64 // until when, in Unix milliseconds; 0: not
+	// Of the connection's mu: the join is not answered yet, and what has to
+	// be done once it is.
+	settling bool
+	evicted  *eviction
 }
 
 // encoding tells the logs of a hall apart: what a connection can read.
@@ -166,13 +167,8 @@ func (h *hall) deliver(m Message) {
 		}
 		keepScratch(buf, payload)
 	}
-	crowd := len(h.seats) > h.srv.limits.Crowd
 	h.mu.Unlock()
-	if crowd && m.Kind.passing() {
-		h.wakeLater()
-	} else {
-		h.wake()
-	}
+	h.wake()
 	switch m.Kind {
 	case KindUpdated, KindDeleted, KindKicked, KindBanned:
 		h.srv.wg.Go(func() { h.react(m) })
@@ -222,41 +218,6 @@ func (h *hall) wake() {
 		if l != nil && !l.Held() {
 			h.srv.wg.Go(func() { transport.Wake(l) })
 		}
-	}
-}
-
-// passing says that of many messages of this kind nobody needs one at once.
-func (k Kind) passing() bool { return k == KindJoined || k == KindLeft }
-
-// wakeLater flushes the logs when Limits.CrowdDelay has passed.
-func (h *hall) wakeLater() {
-	if h.waking.Swap(true) {
-		return
-	}
-	s := h.srv
-	s.wg.Go(func() {
-		pause := time.NewTimer(s.limits.CrowdDelay)
-		defer pause.Stop()
-		select {
-		case <-pause.C:
-		case <-s.ctx.Done():
-		}
-		h.waking.Store(false)
-		for _, l := range h.snapshot() {
-			if l != nil {
-				l.Flush()
-			}
-		}
-	})
-}
-
-// holdFor is hold, unless a message of this kind may wait.
-func (h *hall) holdFor(b *transport.Batch, k Kind) {
-	h.mu.Lock()
-	crowd := len(h.seats) > h.srv.limits.Crowd
-	h.mu.Unlock()
-	if !crowd || !k.passing() {
-		h.hold(b)
 	}
 }
 
@@ -337,6 +298,8 @@ func (h *hall) encodable(m *Message) wire.Frame {
 		}
 	case KindDeleted:
 		return &wire.RoomDeleted{Room: m.Room}
+	case KindPresence:
+		return &wire.PresenceUpdate{Room: m.Room, User: m.From, Status: m.Event, Meta: m.Data, At: at}
 	case KindEdited:
 		return &wire.Edited{Room: m.Room, From: m.From, Target: m.Target, Data: m.Data, At: at, Offset: m.Offset, Epoch: m.Epoch}
 	case KindRedacted:

@@ -41,10 +41,7 @@ func (r *refusal) with(name, value string) *refusal {
 // ServeHTTP answers the handshake. What can be refused cheaply is refused
 // first, and everything before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.started.Do(func() {
-		s.listen()
-		s.wg.Go(s.watchSessions)
-	})
+	s.start()
 	c := s.newConn(s.clientIP.Addr(r))
 	if err := s.admit(r, c); err != nil {
 		c.release()

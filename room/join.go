@@ -21,7 +21,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.seat(r.Room) == nil && len(c.Rooms()) >= s.limits.RoomsPerConnection {
+	if c.seat(r.Room) == nil && c.taken() >= s.limits.RoomsPerConnection {
 		return nil, refuse(CodeTooManyRooms)
 	}
 	if s.hooks.join != nil {
@@ -30,57 +30,76 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 			return nil, err
 		}
 	}
-	if old := c.takeSeat(r.Room); old != nil {
+	old, err := c.vacate(ctx, r.Room)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
 		// Joining again starts anew: what was on its way is sent first.
 		old.hall.exit(old, true)
 	}
-	h, err := s.openHall(ctx, r.Room)
+	seat, res, err := c.enter(ctx, r, settings, &rec)
 	if err != nil {
+		c.retreat(r.Room, seat, old != nil, err)
 		return nil, unavailable(err)
 	}
+	c.entered = seat
+	s.journal.write(ctx, slog.LevelInfo, eventJoin, c, slog.String("room", r.Room))
+	return res, nil
+}
+
+// retreat undoes half a join: half in is not in, and the client will try again.
+// Before it the connection had another seat, or not.
+func (c *Conn) retreat(room string, s *seat, before bool, err error) {
+	var refused *Error
+	if s == nil && !before && errors.As(err, &refused) && refused.Code != CodeUnavailable {
+		return // it has not been let in
+	}
+	c.takeSeat(room)
+	if s != nil {
+		s.hall.exit(s, false)
+	}
+	c.giveBack(room, reasonOf(err))
+	if before {
+		c.afterLeave(room)
+	}
+}
+
+// enter is join from the moment on that the connection has no seat. A seat
+// that is returned with an error must be given back.
+func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, rec *Record) (*seat, *wire.JoinResult, error) {
+	s := c.srv
+	h, err := s.openHall(ctx, r.Room)
+	if err != nil {
+		return nil, nil, err
+	}
 	acts := h.count()
-	in, err := s.admitMember(ctx, c, &rec)
+	in, err := s.admitMember(ctx, c, rec)
 	if err != nil {
 		s.closeHall(h)
-		return nil, err
+		return nil, nil, err
 	}
 	seat, at := h.enter(c, settings)
 	seat.mute(in.Muted)
+	c.sit(r.Room, seat)
+	// The others hear of it before we can say anything. When the store fails
+	// the tracker goes on trying.
+	c.noted(c.presence.Join(ctx, r.Room))
 	if h.count() != acts {
 		// Something happened after we were admitted and before we could be
-		// seen here, so that nobody acted on us: be admitted again.
-		again, err := s.admitMember(ctx, c, &rec)
+		// seen here, so that perhaps nobody acted on us: be admitted again.
+		again, err := s.admitMember(ctx, c, rec)
 		if err != nil {
-			h.exit(seat, false)
-			c.dismiss(r.Room, reasonRevoked)
-			return nil, err
+			return seat, nil, err
 		}
 		seat.mute(again.Muted)
 	}
-	c.sit(r.Room, seat)
-	if in.First {
-		h.holdFor(&c.batch, KindJoined)
-		id := c.Identity()
-		_, err = s.broker.Publish(ctx, Message{Kind: KindJoined, Room: r.Room, From: id.ID, Name: id.Name, At: now(), Except: c.id}, Retention{})
-	}
 	res := &wire.JoinResult{Room: r.Room, Permission: string(rec.Permission)}
-	if err == nil {
-		err = c.catchUp(ctx, r, settings, at, res)
+	if err := c.catchUp(ctx, r, settings, at, res); err != nil {
+		return seat, nil, err
 	}
-	if err == nil {
-		res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
-	}
-	if err != nil {
-		// Half in is not in: the client will try again.
-		if left := c.takeSeat(r.Room); left != nil {
-			h.exit(left, false)
-			c.dismiss(r.Room, reasonLeft)
-		}
-		return nil, unavailable(err)
-	}
-	c.entered = seat.cursor
-	s.journal.write(ctx, slog.LevelInfo, eventJoin, c, slog.String("room", r.Room))
-	return res, nil
+	res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
+	return seat, res, err
 }
 
 // admitMember takes a place in the room. When the record changed since it was
@@ -165,26 +184,6 @@ func messages(list []Message, changes bool) []wire.Message {
 		out = append(out, kept)
 	}
 	return out
-}
-
-// sit and takeSeat keep what the connection knows of its seats.
-func (c *Conn) sit(room string, s *seat) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seats == nil {
-		c.seats = make(map[string]*seat)
-	}
-	c.seats[room] = s
-}
-
-// takeSeat removes the seat from the connection: of all who want to end it,
-// one gets it.
-func (c *Conn) takeSeat(room string) *seat {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.seats[room]
-	delete(c.seats, room)
-	return s
 }
 
 // ask calls a hook that may refuse.

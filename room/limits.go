@@ -52,10 +52,9 @@ type Limits struct {
 	// Default 1,000.
 	Replay int
 
-	// Crowd is the number of local connections from which on comings and
-	// goings in a room wait up to CrowdDelay, so that many of them travel in
-	// one write. What is said never waits, and takes them along. Defaults 100
-	// and 250 ms.
+	// Crowd is the number of users from which on comings, goings and other
+	// changes of presence in a room are told together, at most once in
+	// CrowdDelay; those that cancel out are not told. Defaults 100 and 250 ms.
 	Crowd      int
 	CrowdDelay time.Duration
 
@@ -83,8 +82,18 @@ type Limits struct {
 	Close time.Duration
 	// Handler is how long a hook or handler of the host has. Default 10 s.
 	Handler time.Duration
-	// Grace is how long a session outlives its connection. Default 10 s.
+	// Grace is how long a session outlives its connection, and for how long
+	// a user is still shown as present whose connection broke without a
+	// close frame. Default 10 s.
 	Grace time.Duration
+	// AwayAfter is after how long without a request a connection is shown as
+	// away. Default 0: never.
+	AwayAfter time.Duration
+	// PresenceBeat is how often a node says that it lives, PresenceTimeout
+	// after how long without it others take its users for gone, and
+	// PresenceSweep how often it checks that everything it wrote is still
+	// there. Defaults 30 s, 90 s and 300 s.
+	PresenceBeat, PresenceTimeout, PresenceSweep time.Duration
 	// Expiring is how long before its identity expires a client is told.
 	// Default 60 s.
 	Expiring time.Duration
@@ -129,6 +138,9 @@ func DefaultLimits() Limits {
 		Close:              5 * time.Second,
 		Handler:            10 * time.Second,
 		Grace:              10 * time.Second,
+		PresenceBeat:       30 * time.Second,
+		PresenceTimeout:    90 * time.Second,
+		PresenceSweep:      300 * time.Second,
 		Expiring:           60 * time.Second,
 	}
 }
@@ -150,10 +162,14 @@ func (l *Limits) check() error {
 	for name, d := range map[string]time.Duration{
 		"Authentication": l.Authentication, "FirstMessage": l.FirstMessage, "Message": l.Message, "Heartbeat": l.Heartbeat,
 		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring, "Grace": l.Grace,
+		"PresenceBeat": l.PresenceBeat, "PresenceTimeout": l.PresenceTimeout, "PresenceSweep": l.PresenceSweep,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("Limits.%s is %v: %s", name, d, hint)
 		}
+	}
+	if l.AwayAfter < 0 || l.PresenceTimeout <= l.PresenceBeat {
+		return fmt.Errorf("Limits.AwayAfter is negative or Limits.PresenceTimeout not above PresenceBeat: %s", hint)
 	}
 	for name, r := range map[string]limit.Rate{
 		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Abuse": l.Abuse,

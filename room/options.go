@@ -10,6 +10,7 @@ import (
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/origin"
 	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/presence"
 )
 
 // Option configures a [Server].
@@ -39,6 +40,7 @@ type config struct {
 	broker        Broker
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
+	presence      presence.Store
 	limits        Limits
 	node          string
 	log           *slog.Logger
@@ -52,6 +54,7 @@ type hooks struct {
 	join       func(context.Context, *Conn, string) error
 	leave      func(context.Context, *Conn, string)
 	message    func(context.Context, *Conn, *Message) error
+	presence   func(context.Context, presence.Event)
 }
 
 // WithAuthenticator sets who decides who a client is. There is no default:
@@ -151,6 +154,11 @@ func WithSessions(s auth.SessionStore) Option {
 	return func(c *config) error { c.sessions = s; return nil }
 }
 
+// WithPresence keeps presence elsewhere than in this process.
+func WithPresence(s presence.Store) Option {
+	return func(c *config) error { c.presence = s; return nil }
+}
+
 // WithLimits replaces [DefaultLimits].
 func WithLimits(l Limits) Option {
 	return func(c *config) error {
@@ -201,6 +209,13 @@ func OnMessage(f func(ctx context.Context, c *Conn, m *Message) error) Option {
 	return func(cfg *config) error { cfg.hooks.message = f; return nil }
 }
 
+// OnPresence is called with every change of what others see of a user, in rooms
+// and, with an empty Room, everywhere. For one room it is called in order, for
+// different ones concurrently, on the node where the change was noticed.
+func OnPresence(f func(ctx context.Context, e presence.Event)) Option {
+	return func(cfg *config) error { cfg.hooks.presence = f; return nil }
+}
+
 // complete fills in defaults and finds what does not fit together.
 func (c *config) complete() (*origin.Policy, *limit.ClientIP, error) {
 	if c.authenticator == nil {
@@ -232,6 +247,9 @@ func (c *config) complete() (*origin.Policy, *limit.ClientIP, error) {
 	}
 	if c.sessions == nil {
 		c.sessions = auth.NewMemorySessions()
+	}
+	if c.presence == nil {
+		c.presence = presence.NewMemory()
 	}
 	if c.log == nil {
 		c.log = slog.Default()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/presence"
 )
 
 // members answers who is in a room.
@@ -30,21 +31,20 @@ func (s *Server) memberPage(ctx context.Context, c *Conn, room, after string, li
 	if id := c.identity.Load(); !id.Can(room, auth.Presence) {
 		return nil, "", nil
 	}
-	list, more, err := s.store.Members(ctx, room, after, limit)
+	list, err := s.tracker.List(ctx, room, presence.Query{After: after, Limit: limit, Viewer: c.identity.Load().ID})
 	if err != nil {
 		return nil, "", err
 	}
-	page = make([]wire.Member, len(list))
-	for i, m := range list {
-		page[i] = wire.Member{User: m.User, Name: m.Name, Status: statusOnline, Since: m.Since.UnixMilli(), Connections: m.Connections}
+	page = make([]wire.Member, len(list.Members))
+	for i := range list.Members {
+		m := &list.Members[i]
+		page[i] = wire.Member{
+			User: m.User, Name: m.Name, Status: string(m.Status), Meta: m.Meta,
+			Since: m.Since.UnixMilli(), Connections: m.Connections,
+		}
 	}
-	if more {
-		next = list[len(list)-1].User
-	}
-	return page, next, nil
+	return page, list.Next, nil
 }
-
-const statusOnline = "online"
 
 // history answers a page of what was said.
 func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error) {

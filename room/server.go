@@ -12,6 +12,7 @@ import (
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
 	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/presence"
 	"github.com/wardroom/wardroom/validate"
 )
 
@@ -27,6 +28,8 @@ type Server struct {
 	broker        Broker
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
+	presenceStore presence.Store
+	tracker       *presence.Tracker // made by start
 	limits        Limits
 	data          validate.Rules // of rooms that have none of their own
 	announced     []wire.Limit
@@ -54,7 +57,7 @@ type Server struct {
 	settled  bool          // idle is closed
 	idle     chan struct{} // closed when draining and the last connection is gone
 
-	started       sync.Once // what only a server with connections needs
+	started       sync.Once // see start
 	cancelControl func()    // ends the subscription to controlRoom; connMu protects it
 	revocations   atomic.Int64
 
@@ -89,6 +92,7 @@ func New(opts ...Option) (*Server, error) {
 		broker:        cfg.broker,
 		limiter:       cfg.limiter,
 		sessions:      cfg.sessions,
+		presenceStore: cfg.presence,
 		limits:        cfg.limits,
 		data:          validate.Rules{Limits: cfg.limits.Data},
 		announced:     cfg.limits.announce(),
@@ -119,6 +123,19 @@ func New(opts ...Option) (*Server, error) {
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// start begins what only a server in use needs. A server that was made and
+// never used has no goroutine.
+func (s *Server) start() {
+	s.started.Do(func() {
+		if err := s.startPresence(); err != nil {
+			// Limits.check and complete have seen to it.
+			panic("room: presence: " + err.Error())
+		}
+		s.listen()
+		s.wg.Go(s.watchSessions)
+	})
 }
 
 // newID returns an identifier with 128 random bits or more.

@@ -1,0 +1,221 @@
+package room
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/wardroom/wardroom/internal/wire"
+	"github.com/wardroom/wardroom/presence"
+)
+
+// A connection's seats. Of all who want to end one, takeSeat or expel gives it
+// to one, who then calls hall.exit and giveBack. Until that is done no join of
+// the same room begins, or the place given back would be the new one.
+
+func (c *Conn) seat(room string) *seat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seats[room]
+}
+
+// taken counts the rooms that the connection is in or about to be out of.
+func (c *Conn) taken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.seats) + len(c.going)
+}
+
+// sit makes the seat known.
+func (c *Conn) sit(room string, s *seat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seats == nil {
+		c.seats = make(map[string]*seat)
+	}
+	s.settling = true
+	c.seats[room] = s
+}
+
+// settle begins the time in the room, when the reply to the join is queued:
+// what the room says comes behind that, and also that one is out again.
+func (c *Conn) settle(s *seat) {
+	c.mu.Lock()
+	s.settling = false
+	e := s.evicted
+	if e != nil {
+		c.remove(s.hall.name)
+	}
+	c.mu.Unlock()
+	if e == nil {
+		s.cursor.Release()
+		return
+	}
+	s.hall.exit(s, e.reason == "")
+	c.tellRemoved(s.hall.name, e)
+	c.giveBack(s.hall.name, e.reason)
+	c.afterLeave(s.hall.name)
+}
+
+// takeSeat removes the seat, nil for none.
+func (c *Conn) takeSeat(room string) *seat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remove(room)
+}
+
+// remove is takeSeat. The caller holds mu.
+func (c *Conn) remove(room string) *seat {
+	s := c.seats[room]
+	if s != nil {
+		delete(c.seats, room)
+		c.begin(room)
+	}
+	return s
+}
+
+// begin says that the room is being left. The caller holds mu.
+func (c *Conn) begin(room string) {
+	if c.going == nil {
+		c.going = make(map[string]chan struct{})
+	}
+	if c.going[room] == nil {
+		c.going[room] = make(chan struct{})
+	}
+}
+
+// left says that the room is left.
+func (c *Conn) left(room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if done := c.going[room]; done != nil {
+		delete(c.going, room)
+		close(done)
+	}
+}
+
+// vacate removes the seat for a join that takes its place, nil for none.
+func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
+	for {
+		c.mu.Lock()
+		going, old := c.going[room], c.seats[room]
+		if going == nil {
+			delete(c.seats, room)
+		}
+		c.mu.Unlock()
+		if going == nil {
+			return old, nil
+		}
+		c.flush()
+		select {
+		case <-going:
+		case <-time.After(vacatePatience):
+			return nil, refuse(CodeUnavailable)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// vacatePatience is how long a join waits for the end of a leave, which takes
+// that long only where the store fails.
+const vacatePatience = time.Second
+
+// eviction is why a connection is in a room no longer.
+type eviction struct {
+	// reason is what the others are told and the code that the client gets;
+	// empty when the room was deleted, which everyone has heard already.
+	reason string
+	why    string // what a moderator wrote
+}
+
+// expel takes the seat against the client's will, nil for none. Where the join
+// is not answered yet, settle does it.
+func (c *Conn) expel(room string, e eviction) *seat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.seats[room]; s != nil && s.settling {
+		if s.evicted == nil {
+			s.evicted = &e
+		}
+		return nil
+	}
+	return c.remove(room)
+}
+
+// tellRemoved tells a client that it was expelled.
+func (c *Conn) tellRemoved(room string, e *eviction) {
+	if e.reason != "" {
+		c.sendNow(&wire.Removed{Room: room, Code: e.reason, Reason: e.why})
+	}
+}
+
+// giveBack gives the place in a room back, and the presence there. The others
+// are told by the tracker. A store that fails now is asked again in the
+// background, because nobody else would.
+func (c *Conn) giveBack(room, reason string) {
+	c.mu.Lock()
+	c.begin(room)
+	c.mu.Unlock()
+	s := c.srv
+	s.journal.write(s.ctx, slog.LevelInfo, eventLeave, c, slog.String("room", room), slog.String("reason", reason))
+	if reason != reasonDisconnected && reason != reasonTimeout { // see Conn.disappear
+		c.noted(c.presence.Leave(s.ctx, room, presence.Reason(reason)))
+	}
+	seat := s.seatOf(c, room)
+	try := func() bool {
+		_, err := s.store.Dismiss(s.ctx, seat)
+		if err != nil {
+			s.journal.write(s.ctx, slog.LevelWarn, eventError, c, slog.String("room", room), slog.Any("error", err))
+		}
+		return err == nil
+	}
+	if try() {
+		c.left(room)
+		return
+	}
+	s.wg.Go(func() {
+		defer c.left(room)
+		for pause := dismissAgain; ; pause = min(2*pause, dismissAgainMost) {
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			if try() {
+				return
+			}
+		}
+	})
+}
+
+const (
+	dismissAgain     = 100 * time.Millisecond
+	dismissAgainMost = 10 * time.Second
+)
+
+// afterLeave calls the host's hook.
+func (c *Conn) afterLeave(room string) {
+	if f := c.srv.hooks.leave; f != nil {
+		c.host("OnLeave", func(ctx context.Context) error { f(ctx, c, room); return nil })
+	}
+}
+
+// recheckRooms leaves the rooms that a fresher identity does not open. Where
+// the store cannot say, the connection stays.
+func (c *Conn) recheckRooms(ctx context.Context) {
+	id := c.Identity()
+	for _, room := range c.Rooms() {
+		_, rec, err := c.srv.lookup(ctx, room)
+		if err != nil || rec.mayEnter(&id) {
+			continue
+		}
+		e := eviction{reason: reasonRevoked}
+		if s := c.expel(room, e); s != nil {
+			s.hall.exit(s, false)
+			c.tellRemoved(room, &e)
+			c.giveBack(room, e.reason)
+			c.afterLeave(room)
+		}
+	}
+}
