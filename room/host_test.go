@@ -99,6 +99,7 @@ func calm() room.Limits {
 	l.ConnectsPerIP, l.Joins, l.Requests = limit.Rate{}, limit.Rate{}, limit.Rate{}
 	l.Messages = room.Rates{}
 	l.ConnectionsPerIP, l.ConnectionsPerUser = 1<<20, 1<<20
+	l.Grace = 50 * time.Millisecond // who hangs up is soon gone
 	return l
 }
 

@@ -62,9 +62,9 @@ func TestLastTabLeaves(t *testing.T) {
 					tt.one(tab)
 					// A hang-up is noticed a moment later.
 					eventually(t, "the tab is out", func() bool {
-						m, _, _ := h.srv.Room("club:a").Members(ctx, "ada", 1)
+						r := ada.must("members", inRoom("club:a"), `"after":"ada"`)
 						left := len(tabs) - 1 - i
-						return left == 0 && len(m) == 0 || len(m) == 1 && m[0].Connections == left
+						return left == 0 && len(r.Members) == 0 || len(r.Members) == 1 && r.Members[0].Connections == left
 					})
 				}
 			}
@@ -113,11 +113,54 @@ func TestHeartbeatLost(t *testing.T) {
 		if f.User != "bob" || f.Reason != "timeout" {
 			t.Errorf("got %s", f)
 		}
-		// Two pings, 25 s apart, and as long for the answer to the second.
-		if after := time.Since(began); after != 75*time.Second {
+		// Two pings, 25 s apart, as long for the answer to the second, and
+		// the time in which Bob might have come back.
+		if after := time.Since(began); after != 75*time.Second+calm().Grace {
 			t.Errorf("after %v", after)
 		}
 		ada.pass(5 * time.Minute) // who answers stays
+	})
+}
+
+// Whose line breaks may be back before anyone notices; whose does not come back
+// is gone when the grace is over.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := servePipes(t, house(), limits(func(l *room.Limits) { l.Grace = 10 * time.Second }))
+		ada, bob := h.in("ada", "hall"), h.in("bob", "hall")
+		ada.expect("user_joined")
+		for range 3 {
+			bob.hangUp()
+			ada.pass(9 * time.Second)
+			r := ada.must("members", inRoom("hall"))
+			if got := users(r.Members); !slices.Equal(got, []string{"ada", "bob"}) {
+				t.Errorf("members %v", got)
+			}
+			bob = h.in("bob", "hall")
+			ada.silent()
+			bob.silent()
+		}
+		for range 6 {
+			ada.pass(10 * time.Second)
+			bob.pass(time.Millisecond)
+		}
+		ada.silent()
+		bob.hangUp()
+		began := time.Now()
+		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "disconnected" {
+			t.Errorf("got %s", f)
+		}
+		if after := time.Since(began); after != 10*time.Second {
+			t.Errorf("after %v", after)
+		}
+		// A goodbye is not waited for.
+		bob = h.in("bob", "hall")
+		ada.expect("user_joined")
+		began = time.Now()
+		bob.bye()
+		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "disconnected" || time.Since(began) > time.Second {
+			t.Errorf("got %s after %v", f, time.Since(began))
+		}
 	})
 }
 

@@ -24,36 +24,51 @@ func memberIDs(h *host, name string) []string {
 	return ids
 }
 
-// Who is back before it was said that they had left is said to be there: what
-// the others hear last is true.
+// Who comes back just as they leave is said to be there: what the others hear
+// last is true.
 func TestLeftIsNotTheLastWordOnWhoIsBack(t *testing.T) {
 	store := &spyStore{Store: room.NewMemoryStore()}
 	h := serve(t, house(), room.WithStore(store))
-	var once sync.Once
-	back := h.connect("bob")
-	store.dismissed = func(s room.Seat, last bool) {
-		if s.User == "bob" && last {
-			once.Do(func() { back.must("join", inRoom("hall")) })
+	back := make(chan *visitor, 100)
+	store.dismissed = func(s room.Seat, _ bool) {
+		if s.User == "bob" {
+			if v := <-back; v != nil {
+				v.must("join", inRoom("hall"))
+			}
 		}
 	}
 	ada := h.in("ada", "hall")
-	h.in("bob", "hall").bye()
-	there, heard := false, 0
-	for heard < 4 {
-		f := ada.next()
-		if f.User != "bob" {
-			t.Fatalf("unexpected %s", f)
+	bob := h.in("bob", "hall")
+	ada.expect("user_joined")
+	for i := range 20 {
+		next := h.connect("bob")
+		back <- next
+		if i%2 == 0 {
+			bob.must("leave", inRoom("hall"))
 		}
-		there = f.Type == "user_joined"
-		heard++
+		bob.bye()
+		bob = next
+		eventually(t, "the old one is gone", func() bool { return h.srv.Stats().Connections == 2 })
+		bob.must("message", inRoom("hall"), saying(`"here"`))
+		there := true
+		for {
+			f := ada.next()
+			if f.Type == "message" {
+				break
+			}
+			there = f.Type == "user_joined"
+		}
+		if !there {
+			t.Fatal("the last that was said of Bob is that he left, and he is there")
+		}
+		if r := ada.must("members", inRoom("hall")); !slices.Equal(users(r.Members), []string{"ada", "bob"}) {
+			t.Fatalf("members %s", r.raw)
+		}
+		if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada", "bob"}) {
+			t.Fatalf("members in the store %v", got)
+		}
 	}
-	if !there {
-		t.Error("the last that was said of Bob is that he left, and he is there")
-	}
-	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada", "bob"}) {
-		t.Errorf("members %v", got)
-	}
-	ada.silent()
+	close(back)
 }
 
 // Half a join leaves nobody behind, neither a first one nor one in the place
@@ -63,45 +78,34 @@ func TestFailedJoinLeavesNothing(t *testing.T) {
 	broker := &spyBroker{Broker: room.NewMemoryBroker()}
 	h := serve(t, house(), room.WithStore(store), room.WithBroker(broker))
 	ada, bob := h.in("ada", "hall"), h.connect("bob")
-
-	fail := make(map[room.Kind]bool)
-	var mu sync.Mutex // protects fail
-	broker.publish = func(m room.Message) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if fail[m.Kind] {
-			return room.ErrUnavailable
+	alone := func(when string) {
+		t.Helper()
+		if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+			t.Errorf("%s: members in the store %v", when, got)
 		}
-		return nil
+		if r := ada.must("members", inRoom("hall")); !slices.Equal(users(r.Members), []string{"ada"}) {
+			t.Errorf("%s: members %s", when, r.raw)
+		}
 	}
-	failing := func(k room.Kind, yes bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		fail[k] = yes
-	}
-
-	failing(room.KindJoined, true)
-	bob.refused("unavailable", "join", inRoom("hall"))
-	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
-		t.Errorf("after a first join: members %v", got)
-	}
-	failing(room.KindJoined, false)
-	ada.forget()
 
 	store.breakDown("Admit")
 	bob.refused("unavailable", "join", inRoom("hall"))
-	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
-		t.Errorf("after an unanswered admission: members %v", got)
-	}
+	alone("after an unanswered admission")
 	store.breakDown("")
+	broker.breakDown("Replay")
+	bob.refused("unavailable", "join", inRoom("hall"), `"last":1`, `"since":{"epoch":"x","offset":1}`)
+	alone("after an unanswered replay")
+	broker.breakDown("Subscribe")
+	bob.refused("unavailable", "join", inRoom("lounge"))
+	broker.breakDown("")
+	bob.must("join", inRoom("lounge"))
+	bob.must("leave", inRoom("lounge"))
 	bob.must("join", inRoom("hall"))
 	ada.forget()
 
 	store.breakDown("Admit")
 	bob.refused("unavailable", "join", inRoom("hall"))
-	if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
-		t.Errorf("after a second join: members %v", got)
-	}
+	alone("after a second join")
 	if f := ada.expect("user_left"); f.User != "bob" {
 		t.Errorf("got %s", f)
 	}
@@ -111,43 +115,52 @@ func TestFailedJoinLeavesNothing(t *testing.T) {
 	if f := ada.expect("user_joined"); f.User != "bob" {
 		t.Errorf("got %s", f)
 	}
+	bob.silent()
 }
 
-// A leave that the store or the broker fails is made up for, and nobody comes
-// back before.
+// A leave that the store fails is made up for, and nobody comes back before.
 func TestLeaveIsMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &spyStore{Store: room.NewMemoryStore()}
-		broker := &spyBroker{Broker: room.NewMemoryBroker()}
-		h := servePipes(t, house(), room.WithStore(store), room.WithBroker(broker))
+		h := servePipes(t, house(), room.WithStore(store))
 		ada, bob := h.in("ada", "hall"), h.in("bob", "hall")
 		ada.expect("user_joined")
 		store.breakDown("Dismiss")
 		bob.must("leave", inRoom("hall"))
 		bob.refused("unavailable", "join", inRoom("hall"))
-		ada.pass(5 * time.Second)
-		ada.silent()
-		store.breakDown("")
 		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "left" {
 			t.Errorf("got %s", f)
 		}
+		ada.pass(5 * time.Second)
+		bob.pass(time.Second)
+		store.breakDown("")
+		bob.pass(11 * time.Second)
+		if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+			t.Errorf("members in the store %v", got)
+		}
 		bob.must("join", inRoom("hall"))
 		ada.expect("user_joined")
+		ada.silent()
+	})
+}
 
-		// The store did its part, the broker did not.
-		var mu sync.Mutex // protects failures
-		failures := 3
-		broker.publish = func(m room.Message) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if m.Kind == room.KindLeft && failures > 0 {
-				failures--
-				return room.ErrUnavailable
-			}
-			return nil
-		}
+// What the broker did not take is said later.
+func TestComingsAndGoingsAreMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &spyBroker{Broker: room.NewMemoryBroker()}
+		h := servePipes(t, house(), room.WithBroker(broker))
+		ada, bob := h.in("ada", "hall"), h.connect("bob")
+		broker.breakDown("Publish")
+		bob.must("join", inRoom("hall"))
+		bob.refused("unavailable", "message", inRoom("hall"), saying("1"))
+		ada.silent()
+		broker.breakDown("")
+		ada.expect("user_joined")
+		broker.breakDown("Publish")
 		bob.must("leave", inRoom("hall"))
-		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "left" {
+		ada.silent()
+		broker.breakDown("")
+		if f := ada.expect("user_left"); f.Reason != "left" {
 			t.Errorf("got %s", f)
 		}
 		ada.silent()
@@ -158,44 +171,39 @@ func TestLeaveIsMadeUpFor(t *testing.T) {
 // reply, and is out.
 func TestExpelledWhileJoining(t *testing.T) {
 	ctx := context.Background()
-	for name, tt := range map[string]struct {
-		act    func(*host) error
-		last   string // what the client hears
-		code   string
-		answer string // of the join, where it is refused
-	}{
-		"kick":   {act: func(h *host) error { return h.srv.Room("hall").Kick(ctx, "bob", "") }, last: "removed", code: "kicked"},
-		"ban":    {act: func(h *host) error { return h.srv.Room("hall").Ban(ctx, "bob", time.Time{}, "") }, answer: "banned"},
-		"revoke": {act: func(h *host) error { return setPermission(h, "hall", room.OwnerOnly) }, answer: "forbidden"},
+	for code, act := range map[string]func(*host) error{
+		"kicked":         func(h *host) error { return h.srv.Room("hall").Kick(ctx, "bob", "") },
+		"banned":         func(h *host) error { return h.srv.Room("hall").Ban(ctx, "bob", time.Time{}, "") },
+		"access_revoked": func(h *host) error { return setPermission(h, "hall", room.OwnerOnly) },
+		"":               func(h *host) error { return h.srv.Room("hall").Delete(ctx) },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("code "+code, func(t *testing.T) {
 			broker := &spyBroker{Broker: room.NewMemoryBroker()}
 			h := serve(t, house(), room.WithBroker(broker))
 			ada, bob := h.in("ada", "lounge"), h.connect("bob")
 			var once sync.Once
-			broker.publish = func(m room.Message) error {
+			broker.publish = func(m room.Message) {
 				if m.Kind == room.KindJoined && m.From == "bob" {
 					once.Do(func() {
-						if err := tt.act(h); err != nil {
+						if err := act(h); err != nil {
 							t.Error(err)
 						}
 						// Time enough for the server to act on it.
 						time.Sleep(20 * time.Millisecond)
 					})
 				}
-				return nil
 			}
-			if tt.answer != "" {
-				bob.refused(tt.answer, "join", inRoom("hall"))
-			} else {
-				bob.must("join", inRoom("hall"))
-				if len(bob.unread) > 0 {
-					t.Errorf("%s came before the reply", bob.unread[0])
+			f := bob.request("join", inRoom("hall"))
+			if len(bob.unread) > 0 {
+				t.Errorf("%s came before the reply", bob.unread[0])
+			}
+			if f.Error == nil {
+				f = bob.next()
+				for f.Type == "room_updated" {
+					f = bob.next()
 				}
-				if tt.last != "" {
-					if f := bob.expect(tt.last); f.Code != tt.code {
-						t.Errorf("got %s", f)
-					}
+				if code != "" && (f.Type != "removed" || f.Code != code) || code == "" && f.Type != "room_deleted" {
+					t.Errorf("got %s", f)
 				}
 			}
 			bob.silent()

@@ -29,16 +29,40 @@ func (s *spyStore) breakDown(method string) { s.fail.Store(&method) }
 // spyBroker comes between the calls of a broker.
 type spyBroker struct {
 	room.Broker
-	publish func(room.Message) error // before Publish; may be nil
+	fail    atomic.Pointer[string] // the name of a method that fails
+	publish func(room.Message)     // before Publish; may be nil
+}
+
+// breakDown makes a method fail, none for "".
+func (b *spyBroker) breakDown(method string) { b.fail.Store(&method) }
+
+func (b *spyBroker) failing(method string) bool {
+	m := b.fail.Load()
+	return m != nil && *m == method
 }
 
 func (b *spyBroker) Publish(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
+	if b.failing("Publish") {
+		return room.Receipt{}, room.ErrUnavailable
+	}
 	if b.publish != nil {
-		if err := b.publish(m); err != nil {
-			return room.Receipt{}, err
-		}
+		b.publish(m)
 	}
 	return b.Broker.Publish(ctx, m, keep)
+}
+
+func (b *spyBroker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
+	if b.failing("Subscribe") {
+		return room.Position{}, nil, room.ErrUnavailable
+	}
+	return b.Broker.Subscribe(ctx, name, deliver)
+}
+
+func (b *spyBroker) Replay(ctx context.Context, name string, ask room.Range) (room.Page, error) {
+	if b.failing("Replay") {
+		return room.Page{}, room.ErrUnavailable
+	}
+	return b.Broker.Replay(ctx, name, ask)
 }
 
 func (s *spyStore) Create(ctx context.Context, rec room.Record) (room.Record, error) {

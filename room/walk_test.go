@@ -225,11 +225,11 @@ func walkManage(s *transcript) {
 	ada.says(`{"type":"update","ref":%d,"room":"club:chess","permission":"public","max_members":2}`, ada.ref)
 	ada.hears("reply", "room_updated")
 	bob.hears("room_updated")
-	s.about("update lets go of who may not stay")
+	s.about("update lets go of who may not stay; they may hear of the update, or not")
 	ada.ref++
 	ada.says(`{"type":"update","ref":%d,"room":"club:chess","permission":"owner_only"}`, ada.ref)
 	ada.hears("reply", "room_updated", "user_left")
-	bob.hears("room_updated", "removed")
+	bob.isOut()
 	s.about("delete: everyone is told, then nobody is in it")
 	ada.ref++
 	ada.says(`{"type":"delete","ref":%d,"room":"club:chess"}`, ada.ref)
@@ -296,7 +296,7 @@ func walkModerate(s *transcript) {
 	bob.hears("room_updated")
 	act("uninvite")
 	ada.hears("reply", "room_updated", "user_left")
-	bob.hears("room_updated", "removed")
+	bob.isOut()
 	s.about("doing it again changes nothing and is no fault")
 	for _, typ := range []string{"uninvite", "kick", "unban", "unmute"} {
 		act(typ)
@@ -306,6 +306,22 @@ func walkModerate(s *transcript) {
 	for _, typ := range []string{"kick", "ban", "mute"} {
 		ada.asks(typ, inRoom("club:chess"), ofUser("ada"))
 		bob.asks(typ, inRoom("club:chess"), ofUser("ada"))
+	}
+}
+
+// isOut hears that one is out of a room. What was said before may be lost.
+func (p *person) isOut() {
+	p.s.Helper()
+	for {
+		f := p.next()
+		if f.Type == "room_updated" {
+			continue
+		}
+		if f.Type != "removed" {
+			p.s.Fatalf("%s heard %s, want removed", p.name, f)
+		}
+		p.wrote(f)
+		return
 	}
 }
 
@@ -399,8 +415,42 @@ func walkSession(s *transcript) {
 
 func walkPresence(s *transcript) {
 	h := serve(s, house())
-	ada := s.person("ada", h.connect("ada"))
-	ada.asks("presence", `"status":"away"`)
+	ada := s.person("ada", h.connect("ada~name.Ada"))
+	bob := s.person("bob", h.connect("bob"))
+	ada.asks("join", inRoom("hall"))
+	bob.asks("join", inRoom("hall"))
+	ada.hears("user_joined")
+	s.about("away, with something about it")
+	set := func(members ...string) {
+		s.Helper()
+		ada.ref++
+		ada.says("%s", envelope(ada.ref, "presence", members...))
+	}
+	set(`"status":"away"`, `"meta":{"note":"lunch <1h"}`)
+	ada.hears("reply", "presence_update")
+	bob.hears("presence_update")
+	bob.asks("members", inRoom("hall"))
+	s.about("in one room alone")
+	set(`"status":"online"`, inRoom("hall"))
+	ada.hears("reply", "presence_update")
+	bob.hears("presence_update")
+	s.about("invisible: offline to the others, and not among the members")
+	set(`"status":"offline"`, inRoom("hall"))
+	ada.hears("reply", "presence_update")
+	bob.hears("presence_update")
+	bob.asks("members", inRoom("hall"))
+	ada.asks("members", inRoom("hall"))
+	set(`"status":"online"`, inRoom("hall"))
+	ada.hears("reply", "presence_update")
+	bob.hears("user_joined", "presence_update")
+	ada.silent()
+	bob.silent()
+	s.about("no status, and no object, and no member")
+	ada.asks("presence", `"status":"busy"`)
+	ada.asks("presence", `"status":"away"`, `"meta":[]`)
+	ada.asks("presence", `"status":"away"`, `"meta":{"constructor":1}`)
+	ada.asks("presence")
+	ada.asks("presence", `"status":"away"`, inRoom("lounge"))
 }
 
 func walkFaults(s *transcript) {
