@@ -1,0 +1,419 @@
+package presence_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wardroom/wardroom/presence"
+)
+
+func TestStoreFails(t *testing.T) {
+	t.Parallel()
+	for name, state := range map[string]linkState{"not done": away, "done and the answer lost": deaf} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				a, b := w.node("a"), w.node("b")
+				bob := a.joins("bob", "r")
+				w.take()
+				a.link.set(state)
+				start := time.Now()
+				c := a.connect("ada")
+				if err := c.Join(w.ctx, "r"); !errors.Is(err, errAway) {
+					t.Fatalf("Join: %v", err)
+				}
+				if err := bob.Leave(w.ctx, "r", presence.ReasonLeft); !errors.Is(err, errAway) {
+					t.Fatalf("Leave: %v", err)
+				}
+				if d := time.Since(start); d != 0 {
+					t.Errorf("the errors took %v", d)
+				}
+				if !errors.Is(a.Err(), errAway) {
+					t.Errorf("Err: %v", a.Err())
+				}
+				w.after(20 * time.Second)
+				w.announces()
+				a.link.set(up)
+				w.after(5 * time.Second)
+				w.announces("r: ada joined", "r: bob left")
+				b.lists("r", "ada online 1")
+				if a.Err() != nil {
+					t.Errorf("Err: %v", a.Err())
+				}
+			})
+		})
+	}
+}
+
+// TestAnswerLostBehindOthers has other nodes change the user between a batch
+// and its repetition.
+func TestAnswerLostBehindOthers(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.node("a"), w.node("b")
+		a.link.set(deaf)
+		one := a.connect("ada")
+		one.Join(w.ctx, "r")
+		two := b.joins("ada", "r")
+		w.must(two.Set(w.ctx, presence.Away, nil))
+		w.announces() // a has not heard yet that it was the first
+		a.link.set(up)
+		w.after(5 * time.Second)
+		w.announces("r: ada joined")
+		a.link.set(deaf)
+		w.must(two.Leave(w.ctx, "r", presence.ReasonLeft))
+		w.announces()
+		one.Leave(w.ctx, "r", presence.ReasonLeft)
+		w.must(two.Join(w.ctx, "r"))
+		a.link.set(up)
+		w.after(5 * time.Second)
+		// b's event came first, though it happened later: the revision tells.
+		synctest.Wait()
+		w.mu.Lock()
+		events := slices.Clone(w.events)
+		w.mu.Unlock()
+		slices.SortFunc(events, func(x, y announcement) int { return int(int64(x.Revision) - int64(y.Revision)) })
+		if len(events) != 3 || events[0].Kind != presence.Left || events[1].Kind != presence.Joined || events[2].Kind != presence.Updated {
+			t.Fatalf("by revision: %+v", events)
+		}
+	})
+}
+
+func TestNoStoreAtStart(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		first := true
+		n := &node{world: w, name: "a", link: &link{Store: w.memory, state: away}}
+		var err error
+		n.Tracker, err = presence.NewTracker(n.link, presence.Options{Notify: n.notify})
+		w.must(err)
+		defer n.Close(w.ctx)
+		for range 2 {
+			c := n.connect("ada")
+			if err := c.Join(w.ctx, "r"); !errors.Is(err, errAway) {
+				t.Fatalf("Join, first %t: %v", first, err)
+			}
+			first = false
+			w.after(time.Second)
+		}
+		if _, err := n.List(w.ctx, "r", presence.Query{}); !errors.Is(err, errAway) {
+			t.Fatalf("List: %v", err)
+		}
+		if _, err := n.Get(w.ctx, "r", "ada", true); !errors.Is(err, errAway) {
+			t.Fatalf("Get: %v", err)
+		}
+		n.link.set(up)
+		w.after(5 * time.Second)
+		w.announces("r: ada joined")
+		n.lists("r", "ada online 2")
+	})
+}
+
+// slow is a store that answers late, or when the context ends.
+type slow struct {
+	presence.Store
+	d time.Duration
+}
+
+func (s slow) Update(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+	select {
+	case <-time.After(s.d):
+		return s.Store.Update(ctx, b)
+	case <-ctx.Done():
+		return presence.Outcome{}, ctx.Err()
+	}
+}
+
+func TestSlowStore(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.node("a")
+		a.link.Store = slow{w.memory, time.Second}
+		ctx, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
+		defer cancel()
+		c := a.connect("ada")
+		if err := c.Join(ctx, "r"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Join: %v", err)
+		}
+		a.lists("r", "ada online 1") // it is noted
+		// What comes while a batch is on its way goes in one batch behind it.
+		a.link.counts()
+		var wg sync.WaitGroup
+		start := time.Now()
+		for i := range 50 {
+			wg.Go(func() { w.must(a.connect(fmt.Sprint("u", i)).Join(w.ctx, "r")) })
+		}
+		wg.Wait()
+		if d := time.Since(start); d != 1900*time.Millisecond {
+			t.Errorf("50 joins took %v, want what is left of the first batch and one more", d)
+		}
+		if n := a.link.counts()["Update"]; n != 1 {
+			t.Errorf("%d updates for 50 joins", n)
+		}
+		if n := w.announced(); n != 51 {
+			t.Errorf("%d announcements", n)
+		}
+		a.link.Store = slow{w.memory, time.Hour}
+		if err := c.Leave(w.ctx, "r", presence.ReasonLeft); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Leave with a store that hangs: %v", err)
+		}
+	})
+}
+
+func TestNotifyFails(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		errBroker := errors.New("broker is away")
+		var broken bool
+		var mu sync.Mutex
+		setBroken := func(b bool) { mu.Lock(); broken = b; mu.Unlock() }
+		a := w.node("a", func(o *presence.Options) {
+			notify := o.Notify
+			o.Notify = func(ctx context.Context, events []presence.Event) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if !broken {
+					return notify(ctx, events)
+				}
+				if events[0].Room == "half" && len(events) > 1 {
+					notify(ctx, events[:1])
+					events[1].User = "nobody" // the slice is Notify's
+					return 1, nil
+				}
+				return 0, errBroker
+			}
+		})
+		setBroken(true)
+		c := a.connect("ada", func(p *presence.Peer) { p.Status = presence.Away })
+		if err := c.Join(w.ctx, "r"); !errors.Is(err, errBroker) {
+			t.Fatalf("Join: %v", err)
+		}
+		if err := c.Join(w.ctx, "half"); err == nil || errors.Is(err, errBroker) {
+			t.Fatalf("Join: %v", err)
+		}
+		w.announces("half: ada joined")
+		c.Leave(w.ctx, "r", presence.ReasonLeft)
+		w.after(time.Minute)
+		setBroken(false)
+		w.after(5 * time.Second)
+		w.announcesInAnyOrder("r: ada joined", "r: ada away", "r: ada left", "half: ada away")
+		if a.Err() != nil {
+			t.Errorf("Err: %v", a.Err())
+		}
+	})
+}
+
+func TestNotifyPanics(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var log bytes.Buffer
+		first := true
+		a := w.node("a", func(o *presence.Options) {
+			notify := o.Notify
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			o.Notify = func(ctx context.Context, events []presence.Event) (int, error) {
+				if first {
+					first = false
+					panic("host's mistake")
+				}
+				return notify(ctx, events)
+			}
+		})
+		c := a.joins("ada", "r")
+		w.must(c.Leave(w.ctx, "r", presence.ReasonLeft))
+		w.announces("r: ada left")
+		if !strings.Contains(log.String(), "presence events lost") || !strings.Contains(log.String(), "host's mistake") {
+			t.Errorf("log: %s", log.String())
+		}
+	})
+}
+
+// TestNotifyReads has Notify call what it may.
+func TestNotifyReads(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var a *node
+		sizes := map[string]int{}
+		a = w.node("a", func(o *presence.Options) {
+			notify := o.Notify
+			o.Notify = func(ctx context.Context, events []presence.Event) (int, error) {
+				p, err := a.List(ctx, events[0].Room, presence.Query{})
+				if err != nil {
+					return 0, err
+				}
+				sizes[events[0].User] = len(p.Members)
+				return notify(ctx, events)
+			}
+		})
+		a.joins("ada", "r")
+		a.joins("bob", "r")
+		if sizes["ada"] != 1 || sizes["bob"] != 2 {
+			t.Errorf("%v", sizes)
+		}
+	})
+}
+
+// TestOneRoomFails shows that trouble in one room is none in others, and that
+// rooms are written concurrently but not all at once.
+func TestOneRoomFails(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var mu sync.Mutex
+		running, most := 0, 0
+		a := w.node("a", func(o *presence.Options) {
+			o.Parallel = 4
+			notify := o.Notify
+			o.Notify = func(ctx context.Context, events []presence.Event) (int, error) {
+				if events[0].Room == "bad" {
+					return 0, errAway
+				}
+				mu.Lock()
+				running++
+				most = max(most, running)
+				mu.Unlock()
+				time.Sleep(time.Millisecond)
+				mu.Lock()
+				running--
+				mu.Unlock()
+				return notify(ctx, events)
+			}
+		})
+		a.connect("ada").Join(w.ctx, "bad")
+		var wg sync.WaitGroup
+		for i := range 40 {
+			wg.Go(func() { a.joins("ada", fmt.Sprint("r", i)) })
+		}
+		wg.Wait()
+		if n := w.announced(); n != 40 || most != 4 {
+			t.Errorf("%d announcements, %d at once, want 40 and 4", n, most)
+		}
+	})
+}
+
+// TestFaultsConverge runs nodes whose ways to the store fail at random, before
+// and after the fact. Each user must be seen to join and leave in turns, and in
+// the end everybody sees who is there.
+func TestFaultsConverge(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	for round := range 6 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				t.Logf("seed %d", seed)
+				rng := rand.New(rand.NewPCG(seed, uint64(round)))
+				faults := rand.New(rand.NewPCG(seed, uint64(round)+1000))
+				var nodes []*node
+				for i := range 3 {
+					n := w.node(fmt.Sprint("n", i), func(o *presence.Options) { o.LargeRoom = 10 * round })
+					n.link.mu.Lock()
+					n.link.fault = func(string) linkState {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						return []linkState{up, up, away, deaf}[faults.IntN(4)]
+					}
+					n.link.mu.Unlock()
+					nodes = append(nodes, n)
+				}
+				type tab struct {
+					*presence.Conn
+					user string
+					in   map[string]bool
+					see  bool
+				}
+				var tabs []*tab
+				gone, cancel := context.WithCancel(w.ctx)
+				cancel() // nobody waits
+				for range 1500 {
+					w.after(time.Duration(rng.IntN(1000)) * time.Millisecond)
+					room := fmt.Sprint("r", rng.IntN(3))
+					if len(tabs) == 0 || rng.IntN(4) == 0 {
+						u := fmt.Sprint("u", rng.IntN(20))
+						tabs = append(tabs, &tab{nodes[rng.IntN(3)].connect(u, func(p *presence.Peer) { p.Status = presence.Online }), u, map[string]bool{}, true})
+					}
+					i := rng.IntN(len(tabs))
+					c := tabs[i]
+					switch rng.IntN(8) {
+					case 0, 1, 2, 3:
+						c.Join(gone, room)
+						c.in[room] = true
+					case 4:
+						c.Leave(gone, room, presence.ReasonLeft)
+						delete(c.in, room)
+					case 5:
+						c.see = rng.IntN(3) > 0
+						c.Set(gone, map[bool]presence.Status{true: presence.Away, false: presence.Offline}[c.see], nil)
+					default:
+						c.Conn.Close(gone, []presence.Reason{presence.ReasonLeft, presence.ReasonDisconnected}[rng.IntN(2)])
+						tabs = slices.Delete(tabs, i, i+1)
+					}
+				}
+				for _, n := range nodes {
+					n.link.mu.Lock()
+					n.link.fault = nil
+					n.link.mu.Unlock()
+				}
+				w.after(30 * time.Second)
+				want := map[string]bool{}
+				for _, c := range tabs {
+					for room := range c.in {
+						if c.see {
+							want[room+": "+c.user] = true
+						}
+					}
+				}
+				for _, n := range nodes {
+					got := map[string]bool{}
+					for r := range 3 {
+						room := fmt.Sprint("r", r)
+						for _, m := range n.members(room, "") {
+							got[room+": "+m.User] = true
+						}
+					}
+					if fmt.Sprint(got) != fmt.Sprint(want) {
+						t.Errorf("%s lists\n     %v\nwant %v", n.name, got, want)
+					}
+				}
+				w.mu.Lock()
+				events := slices.Clone(w.events)
+				w.mu.Unlock()
+				checkTurns(t, events, want)
+			})
+		})
+	}
+}
+
+// checkTurns follows the announcements of each user in the order of their
+// revisions: what is announced must be a change, and the end must be what is.
+func checkTurns(t *testing.T, events []announcement, want map[string]bool) {
+	t.Helper()
+	slices.SortStableFunc(events, func(a, b announcement) int { return int(int64(a.Revision) - int64(b.Revision)) })
+	seen := map[string]bool{}
+	for _, e := range events {
+		key := e.Room + ": " + e.User
+		switch {
+		case e.Kind == presence.Joined && seen[key]:
+			t.Errorf("%s joined, and was there", key)
+		case (e.Kind == presence.Left || e.Kind == presence.Updated) && !seen[key]:
+			t.Errorf("%s: %s %s %s, and was not there", key, e.Kind, e.Status, e.Reason)
+		}
+		if e.Kind == presence.Joined {
+			seen[key] = true
+		} else if e.Status == presence.Offline {
+			delete(seen, key)
+		}
+	}
+	if fmt.Sprint(seen) != fmt.Sprint(want) {
+		t.Errorf("announced\n     %v\nwant %v", seen, want)
+	}
+}
