@@ -37,17 +37,29 @@ func handshake(extra ...string) []byte {
 // offerDeflate is the header line of a client that can inflate.
 const offerDeflate = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 
+func newPeer(t testing.TB, nc net.Conn) *peer {
+	return &peer{t: t, nc: nc, r: bufio.NewReader(nc)}
+}
+
 // upgrade reads the answer to a handshake.
 func (p *peer) upgrade() http.Header {
 	p.t.Helper()
-	res, err := http.ReadResponse(p.r, nil)
+	header, err := p.answer()
 	if err != nil {
 		p.t.Fatalf("handshake: %v", err)
 	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		p.t.Fatalf("handshake: %s", res.Status)
+	return header
+}
+
+func (p *peer) answer() (http.Header, error) {
+	res, err := http.ReadResponse(p.r, nil)
+	if err != nil {
+		return nil, err
 	}
-	return res.Header
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return nil, errors.New(res.Status)
+	}
+	return res.Header, nil
 }
 
 // send writes bytes, whatever they are.
@@ -208,7 +220,7 @@ func inflate(t testing.TB, payload string) string {
 	return string(out)
 }
 
-// hold is a Write far beyond what a socket takes, in the background.
+// flood writes what is no frame until all is written or the server hangs up.
 func (p *peer) flood(total int) {
 	junk := bytes.Repeat([]byte{0xAA}, 16<<10)
 	for sent := 0; sent < total; sent += len(junk) {

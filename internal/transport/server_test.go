@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bufio"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -199,7 +198,7 @@ func (s *server) connectRaw() *peer {
 		s.t.Fatalf("dial: %v", err)
 	}
 	s.t.Cleanup(func() { _ = nc.Close() })
-	return &peer{t: s.t, nc: nc, r: bufio.NewReader(nc)}
+	return newPeer(s.t, nc)
 }
 
 func (s *server) accepted() *served {

@@ -1,0 +1,104 @@
+package transport
+
+import (
+	"encoding/binary"
+	"sync"
+	"testing"
+)
+
+func TestBatch(t *testing.T) {
+	l, other := testLog(t, 1<<20), testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	join(other, c)
+	var b Batch
+	b.Hold(l)
+	b.Hold(other)
+	b.Hold(l)
+	if !l.Held() || !other.Held() {
+		t.Fatal("not held")
+	}
+	for _, payload := range []string{"one", "two"} {
+		l.Append(Frame{Payload: []byte(payload)}, nil)
+		Wake(l)
+	}
+	l.mu.Lock()
+	owed := l.owed
+	l.mu.Unlock()
+	if !owed {
+		t.Fatal("flushed while held")
+	}
+	b.Flush()
+	p.expectText("one")
+	p.expectText("two")
+	if l.Held() || other.Held() {
+		t.Fatal("still held")
+	}
+	l.settled(t)
+
+	l.Append(Frame{Payload: []byte("three")}, nil)
+	Wake(l)
+	p.expectText("three")
+	b.Flush() // of nothing
+	l.settled(t)
+}
+
+// Two hold the same log: each flushes what it caused when it is done.
+func TestBatchesOverlap(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	var a, b Batch
+	a.Hold(l)
+	b.Hold(l)
+	l.Append(Frame{Payload: []byte("of a")}, nil)
+	a.Flush()
+	p.expectText("of a")
+	l.Append(Frame{Payload: []byte("of b")}, nil)
+	Wake(l) // b still holds it
+	b.Flush()
+	p.expectText("of b")
+	l.settled(t)
+}
+
+// Whatever batches hold a log, a publisher that only wakes is never forgotten:
+// what it appended is delivered though nothing else happens.
+func TestWakeIsNeverLost(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	var order sync.Mutex
+	var n uint64
+	publish := func() {
+		order.Lock()
+		defer order.Unlock()
+		l.Append(Frame{Payload: binary.BigEndian.AppendUint64(nil, n)}, nil)
+		n++
+	}
+	const rounds, batches, wakes = 300, 2, 2
+	var want uint64
+	for range rounds {
+		var wg sync.WaitGroup
+		for range batches {
+			wg.Go(func() {
+				var b Batch
+				b.Hold(l)
+				publish()
+				b.Flush()
+			})
+		}
+		for range wakes {
+			wg.Go(func() {
+				publish()
+				Wake(l)
+			})
+		}
+		wg.Wait()
+		for range batches + wakes {
+			if got := binary.BigEndian.Uint64([]byte(p.read().payload)); got != want {
+				t.Fatalf("got %d, want %d", got, want)
+			}
+			want++
+		}
+	}
+}
