@@ -297,7 +297,7 @@ func (m *MemorySessions) RevokeSession(ctx context.Context, id string) error {
 	if identity.TokenID == "" {
 		return nil
 	}
-	return m.revoked.add(Revocation{User: identity.ID, TokenID: identity.TokenID, Until: identity.ExpiresAt}, now)
+	return m.revoke(Revocation{User: identity.ID, TokenID: identity.TokenID, Until: identity.ExpiresAt}, now)
 }
 
 // end leaves of a session that it was revoked.
@@ -315,12 +315,16 @@ func (m *MemorySessions) Revoke(ctx context.Context, r Revocation) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.revoke(r, time.Now())
+}
+
+func (m *MemorySessions) revoke(r Revocation, now time.Time) error {
 	for _, e := range maps.Clone(m.byUser[r.User]) {
 		if r.Covers(e.Identity) {
 			m.end(e)
 		}
 	}
-	return m.revoked.add(r, time.Now())
+	return m.revoked.add(r, now)
 }
 
 // Revoked implements [RevocationList].

@@ -83,8 +83,11 @@ type Ended struct {
 //
 // Every method may be called by many goroutines and nodes at once. A call may fail with an [ErrUnavailable], or with
 // the error of its context, when the store cannot be reached in time; it may have taken effect then. All calls but
-// Create may be repeated without harm. The store owns what it returns to nobody: slices and maps that it gets and gives
-// are copies, or never modified. Times may be rounded to the millisecond.
+// Create may be repeated without harm. What a caller does to a slice or map afterwards, whether it gave it to the store
+// or got it from there, does not reach the store. Times may be rounded to the millisecond, and the values in
+// Identity.Claims may come back as package encoding/json would read them.
+//
+// A store drops what has expired by itself. Package authtest has the suite that every store has to pass.
 type SessionStore interface {
 	RevocationList
 
@@ -125,7 +128,7 @@ type SessionStore interface {
 	// among them. An unknown user has none.
 	List(ctx context.Context, user string, limit int) ([]Session, error)
 
-	// RevokeSession ends one session, so that Get, Touch and Renew say [ErrRevoked], and revokes the credential that it
-	// has, where that has a TokenID. It fails with [ErrSessionNotFound].
+	// RevokeSession ends one session, so that Get, Touch and Renew say [ErrRevoked] until it would have expired. Where
+	// its identity has a TokenID, that is revoked too until the identity expires. It fails with [ErrSessionNotFound].
 	RevokeSession(ctx context.Context, id string) error
 }

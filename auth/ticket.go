@@ -36,7 +36,9 @@ func (t Ticket) LogValue() slog.Value {
 // TicketStore keeps tickets by a digest, so that whoever reads the store can use none of them.
 //
 // Its methods may be called by many goroutines and nodes at once, and may fail with an [ErrUnavailable] or the error of
-// their context; what they did is not known then. Times may be rounded to the millisecond.
+// their context; what they did is not known then. Times may be rounded to the millisecond, and the values in
+// Identity.Claims may come back as package encoding/json would read them. Package authtest has the suite that every
+// store has to pass.
 type TicketStore interface {
 	// Put keeps the ticket until it is taken or its ExpiresAt comes. One that was there by the key is replaced. A store
 	// may give up the oldest tickets of a user who has many, and may fail with an [ErrUnavailable] when it is full; it

@@ -3,7 +3,6 @@ package auth
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"time"
 )
@@ -29,6 +28,7 @@ func (t *Tickets) Handler(authenticate func(*http.Request) (Identity, error)) ht
 			return
 		}
 		id, err := authenticate(r)
+		asked := time.Now()
 		var ticket string
 		var expiresAt time.Time
 		if err == nil {
@@ -45,8 +45,8 @@ func (t *Tickets) Handler(authenticate func(*http.Request) (Identity, error)) ht
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuseTicket(w, http.StatusUnauthorized, "unauthenticated", "Sign in first.")
 		default:
-			// Rounded down, so that a client never waits too long, and up from nothing.
-			seconds := max(1, int(math.Floor(time.Until(expiresAt).Round(time.Millisecond).Seconds())))
+			// Rounded down, so that a client does not wait too long, and up from nothing.
+			seconds := max(1, int(expiresAt.Sub(asked)/time.Second))
 			answerTicket(w, http.StatusOK, struct {
 				Ticket    string `json:"ticket"`
 				ExpiresIn int    `json:"expires_in"`
