@@ -3,8 +3,10 @@ package room
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
@@ -26,9 +28,10 @@ type hall struct {
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
 	mu     sync.Mutex
-	at     Position // of the last message delivered that has one
-	latest *Record  // as the last KindUpdated told it; nil before
-	acts   int      // how often something happened that may concern who may be here
+	at     Position        // of the last message delivered that has one
+	latest *Record         // as the last KindUpdated told it; nil before
+	acts   int             // how often something happened that may concern who may be here
+	doing  []chan struct{} // of the acts whose consequences are not drawn yet
 	seats  map[string]*seat
 	logs   []*transport.Log // by encoding; nil until someone needs it
 	frame  wire.Message     // of the message being delivered, to allocate it once
@@ -167,11 +170,16 @@ func (h *hall) deliver(m Message) {
 		}
 		keepScratch(buf, payload)
 	}
-	h.mu.Unlock()
-	h.wake()
+	var done chan struct{}
 	switch m.Kind {
 	case KindUpdated, KindDeleted, KindKicked, KindBanned:
-		h.srv.wg.Go(func() { h.react(m) })
+		done = make(chan struct{})
+		h.doing = append(h.doing, done)
+	}
+	h.mu.Unlock()
+	h.wake()
+	if done != nil {
+		h.srv.wg.Go(func() { h.react(m, done) })
 	}
 }
 
@@ -202,6 +210,40 @@ func (h *hall) note(m *Message) {
 	}
 	h.acts++
 }
+
+// did says that the consequences of an act are drawn.
+func (h *hall) did(done chan struct{}) {
+	h.mu.Lock()
+	h.doing = slices.DeleteFunc(h.doing, func(c chan struct{}) bool { return c == done })
+	h.mu.Unlock()
+	close(done)
+}
+
+// await waits until the consequences of what was delivered so far are drawn on
+// this node, so that whoever is told that a user was kicked does not find them
+// in the room. It does not wait for long: a store that fails is asked again in
+// the background.
+func (h *hall) await(ctx context.Context) {
+	h.mu.Lock()
+	doing := slices.Clone(h.doing)
+	h.mu.Unlock()
+	if len(doing) == 0 {
+		return
+	}
+	enough := time.NewTimer(awaitMost)
+	defer enough.Stop()
+	for _, done := range doing {
+		select {
+		case <-done:
+		case <-enough.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+const awaitMost = time.Second
 
 // count returns how often something happened so far that may concern who may
 // be here.

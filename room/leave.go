@@ -50,8 +50,9 @@ func (c *Conn) leaveAll(closing transport.Closing) {
 
 // react does what a change of the room means for those who are in it. The
 // logs have told them already. First nobody gets anything any more, then
-// follows what may take its time.
-func (h *hall) react(m Message) {
+// follows what may take its time. done is closed when only the host's hooks are
+// left.
+func (h *hall) react(m Message, done chan struct{}) {
 	h.mu.Lock()
 	rec := h.latest // not that of m: a later change may have been quicker
 	h.mu.Unlock()
@@ -83,6 +84,7 @@ func (h *hall) react(m Message) {
 	for _, c := range out {
 		c.giveBack(h.name, e.reason)
 	}
+	h.did(done)
 	for _, c := range out {
 		c.afterLeave(h.name)
 	}

@@ -305,3 +305,30 @@ func TestRenewalRechecksRooms(t *testing.T) {
 	bob.silent()
 	bob.must("message", inRoom("hall"), saying("1"))
 }
+
+// The answer to whoever put somebody out comes when they are out.
+func TestAnswerComesWhenDone(t *testing.T) {
+	store := &spyStore{Store: room.NewMemoryStore(), dismissed: func(room.Seat, bool) { time.Sleep(5 * time.Millisecond) }}
+	h := serve(t, house(), room.WithStore(store))
+	ada := h.connect("ada")
+	for _, typ := range []string{"kick", "ban", "uninvite", "update", "delete"} {
+		ada.must("create", inRoom("club:a"), `"invited":["bob"]`)
+		ada.must("join", inRoom("club:a"))
+		for range 5 {
+			h.in("bob", "club:a")
+		}
+		ada.must(typ, inRoom("club:a"), ofUser("bob"), `"permission":"owner_only"`)
+		if got := memberIDs(h, "club:a"); slices.Contains(got, "bob") {
+			t.Errorf("%s: members in the store %v", typ, got)
+		}
+		if typ == "delete" {
+			ada.refused("not_member", "message", inRoom("club:a"), saying("1"))
+		} else {
+			if r := ada.must("members", inRoom("club:a")); !slices.Equal(users(r.Members), []string{"ada"}) {
+				t.Errorf("%s: members %s", typ, r.raw)
+			}
+			ada.must("delete", inRoom("club:a"))
+		}
+		ada.forget()
+	}
+}

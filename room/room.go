@@ -71,15 +71,20 @@ func (s *Server) announce(ctx context.Context, batch *transport.Batch, m Message
 	if own {
 		batch = new(transport.Batch)
 	}
-	if h := s.findHall(m.Room); h != nil {
+	h := s.findHall(m.Room)
+	if h != nil {
 		h.hold(batch)
 	}
 	receipt, err := s.broker.Publish(ctx, m, keep)
-	if own {
+	act := h != nil && m.Kind != KindMessage
+	if own || act {
 		batch.Flush()
 	}
 	if err != nil {
 		return Receipt{}, unavailable(err)
+	}
+	if act {
+		h.await(ctx)
 	}
 	return receipt, nil
 }
