@@ -31,6 +31,7 @@ const (
 	eventRevoke     = "revoke"
 	eventError      = "error" // something failed that is not the client's fault
 	eventPanic      = "panic"
+	eventExpire     = "expire" // a room was empty for too long
 	eventDrain      = "drain"
 )
 

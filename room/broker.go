@@ -119,7 +119,8 @@ type Page struct {
 
 // Broker carries messages to all who are in a room, on every node, in one
 // order, and keeps them where the room keeps history. Rooms, and their names,
-// have nothing to do with each other.
+// have nothing to do with each other. Servers speak to each other in rooms of
+// names that are not valid for clients.
 //
 // Of a room with no subscriber, no message in its log and no ID in the dedup
 // window a Broker may forget everything; what comes then belongs to a new epoch.

@@ -58,6 +58,9 @@ type Conn struct {
 	began       time.Time
 	requests    limit.Bucket
 	joins       limit.Bucket
+	reads       limit.Bucket // of history
+	bytes       limit.Bucket
+	calls       map[string]*limit.Bucket // by event, where Limits.Calls has one
 	abuse       limit.Bucket
 	sends       map[string]*limit.Bucket // of messages, by room
 	message     limit.Bucket             // of messages to rooms without rates of their own

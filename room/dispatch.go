@@ -17,7 +17,10 @@ import (
 
 // Request is one request of a client, as [Middleware] sees it. It is valid
 // until the handler returns.
-type Request struct{ in wire.Request }
+type Request struct {
+	in   wire.Request
+	size int // of the message it came in, in bytes
+}
 
 // Type is the request's type, such as "join".
 func (r *Request) Type() string { return r.in.Type }
@@ -60,6 +63,7 @@ var requests = sync.Pool{New: func() any { return new(Request) }}
 func (c *Conn) handle(message []byte, binary bool) {
 	r := requests.Get().(*Request)
 	defer requests.Put(r)
+	r.size = len(message)
 	if bad := codecs[c.encoding.codec].Decode(message, binary, &r.in); bad != nil {
 		if err := c.tooFast(r); err != nil {
 			c.answer(&r.in, nil, err)
@@ -103,14 +107,29 @@ func (c *Conn) tooFast(r *Request) error {
 	switch r.in.Type {
 	case wire.TypeJoin:
 		bucket, rate = &c.joins, l.Joins
+	case wire.TypeHistory:
+		bucket, rate = &c.reads, l.History
+	case wire.TypeCall:
+		if special, ok := l.Calls[r.in.Event]; ok {
+			if c.calls == nil {
+				c.calls = make(map[string]*limit.Bucket)
+			}
+			if bucket = c.calls[r.in.Event]; bucket == nil {
+				bucket = new(limit.Bucket)
+				c.calls[r.in.Event] = bucket
+			}
+			rate = special
+		}
 	case wire.TypeMessage:
 		bucket, rate = c.bucket(r.in.Room)
 	}
-	d := bucket.Take(now, rate, 1)
-	if d.OK {
-		return nil
+	if d := c.bytes.Take(now, l.Bytes, r.size); !d.OK {
+		return c.limited(d.RetryAfter)
 	}
-	return c.limited(d.RetryAfter)
+	if d := bucket.Take(now, rate, 1); !d.OK {
+		return c.limited(d.RetryAfter)
+	}
+	return nil
 }
 
 // limited counts a refusal for being too fast and returns it.
@@ -124,22 +143,21 @@ func (c *Conn) limited(after time.Duration) error {
 
 // bucket is the one that limits messages to a room.
 func (c *Conn) bucket(room string) (*limit.Bucket, limit.Rate) {
-	s := c.srv.patterns.find(room)
-	if s == nil || s.Rates == nil {
+	seat := c.seat(room)
+	if seat == nil || seat.rates == nil {
 		return &c.message, c.srv.limits.Messages.Connection
 	}
 	b := c.sends[room]
 	if b == nil {
-		if c.seat(room) == nil {
-			return &c.message, c.srv.limits.Messages.Connection
-		}
-		if c.sends == nil {
+		// The buckets outlive the seats, or leaving and joining would empty
+		// them; but not without end.
+		if c.sends == nil || len(c.sends) > 2*c.srv.limits.RoomsPerConnection {
 			c.sends = make(map[string]*limit.Bucket)
 		}
 		b = new(limit.Bucket)
 		c.sends[room] = b
 	}
-	return b, s.Rates.Connection
+	return b, seat.rates.Connection
 }
 
 func (s *Server) dispatch(ctx context.Context, c *Conn, r *Request) (Response, error) {

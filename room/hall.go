@@ -27,14 +27,16 @@ type hall struct {
 
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
-	mu     sync.Mutex
-	at     Position        // of the last message delivered that has one
-	latest *Record         // as the last KindUpdated told it; nil before
-	acts   int             // how often something happened that may concern who may be here
-	doing  []chan struct{} // of the acts whose consequences are not drawn yet
-	seats  map[string]*seat
-	logs   []*transport.Log // by encoding; nil until someone needs it
-	frame  wire.Message     // of the message being delivered, to allocate it once
+	mu        sync.Mutex
+	at        Position        // of the last message delivered that has one
+	latest    *Record         // as the last KindUpdated told it; nil before
+	acts      int             // how often something happened that may concern who may be here
+	doing     []chan struct{} // of the acts whose consequences are not drawn yet
+	seats     map[string]*seat
+	logs      []*transport.Log // by encoding; nil until someone needs it
+	delivered uint64
+	since     time.Time
+	frame     wire.Message // of the message being delivered, to allocate it once
 }
 
 // seat is one local connection in a hall.
@@ -43,6 +45,7 @@ type seat struct {
 	conn     *Conn
 	cursor   *transport.Member
 	settings *Settings
+	rates    *Rates // of this user here; nil where Limits.Messages apply
 	// The keys of the limits that apply to what the connection says here.
 	userKey, roomKey string
 	muted            atomic.Int64 // until when, in Unix milliseconds; 0: not
@@ -72,7 +75,7 @@ func (s *Server) openHall(ctx context.Context, name string) (*hall, error) {
 	s.hallMu.Lock()
 	h := s.halls[name]
 	if h == nil {
-		h = &hall{srv: s, name: name, ready: make(chan struct{}), seats: make(map[string]*seat), logs: make([]*transport.Log, 2*len(codecs))}
+		h = &hall{srv: s, name: name, ready: make(chan struct{}), seats: make(map[string]*seat), since: time.Now(), logs: make([]*transport.Log, 2*len(codecs))}
 		s.halls[name] = h
 		h.refs++
 		s.hallMu.Unlock()
@@ -143,6 +146,7 @@ func (h *hall) subscribe(ctx context.Context) {
 // encoded once for each of them, and wakes whoever sleeps.
 func (h *hall) deliver(m Message) {
 	h.mu.Lock()
+	h.delivered++
 	if m.Offset != 0 {
 		h.at = m.Position
 	}
@@ -292,8 +296,9 @@ func (h *hall) enter(c *Conn, settings *Settings) (*seat, Position) {
 		h.logs = logs
 	}
 	s := &seat{hall: h, conn: c, cursor: h.logs[i].Attach(c.socket), settings: settings, roomKey: "room:" + h.name}
-	s.userKey = "user:" + c.Identity().ID
-	if settings.Rates != nil {
+	id := c.Identity()
+	s.userKey, s.rates = "user:"+id.ID, settings.rates(&id)
+	if s.rates != nil {
 		s.userKey += " " + h.name // a room with rates of its own is counted by itself
 	}
 	h.seats[c.id] = s

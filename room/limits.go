@@ -37,12 +37,23 @@ type Limits struct {
 	// Requests is how fast one connection may make requests of every other
 	// kind. Default 50 a second.
 	Requests limit.Rate
+	// Bytes is how many bytes one connection may send, in requests of every
+	// kind. Its burst must hold the largest message. Default 4 MiB a second
+	// with a burst of 8 MiB.
+	Bytes limit.Rate
+	// History is how fast one connection may read history. Default 50 a
+	// second.
+	History limit.Rate
+	// Calls are in place of Requests for the calls of an event.
+	Calls map[string]limit.Rate
 	// Joins is how fast one connection may join rooms. Default 10 a second.
 	Joins limit.Rate
 	// Abuse is how often a connection may be refused for being too fast
 	// before it is closed with 4008. Default 100 in 10 seconds.
 	Abuse limit.Rate
 
+	// RoomsPerUser is how many rooms one user may own. Default 100.
+	RoomsPerUser int
 	// RoomsPerConnection is how many rooms a connection may be in.
 	// Default 128.
 	RoomsPerConnection int
@@ -121,8 +132,11 @@ func DefaultLimits() Limits {
 		Unauthenticated:    1_000,
 		Messages:           Rates{Connection: limit.PerSecond(50), User: limit.PerSecond(100), Room: limit.PerSecond(1000)},
 		Requests:           limit.PerSecond(50),
+		Bytes:              limit.Rate{Events: 4 << 20, Per: time.Second, Burst: 8 << 20},
+		History:            limit.PerSecond(50),
 		Joins:              limit.PerSecond(10),
 		Abuse:              limit.Rate{Events: 100, Per: 10 * time.Second},
+		RoomsPerUser:       100,
 		RoomsPerConnection: 128,
 		Page:               100,
 		Replay:             1_000,
@@ -152,7 +166,7 @@ func (l *Limits) check() error {
 	const hint = "start from room.DefaultLimits()"
 	for name, n := range map[string]int{
 		"TextFrame": l.TextFrame, "ConnectionsPerIP": l.ConnectionsPerIP, "ConnectionsPerUser": l.ConnectionsPerUser,
-		"ConnectionsPerNode": l.ConnectionsPerNode, "Unauthenticated": l.Unauthenticated, "RoomsPerConnection": l.RoomsPerConnection,
+		"ConnectionsPerNode": l.ConnectionsPerNode, "Unauthenticated": l.Unauthenticated, "RoomsPerConnection": l.RoomsPerConnection, "RoomsPerUser": l.RoomsPerUser,
 		"Page": l.Page, "Crowd": l.Crowd, "Replay": l.Replay, "MaxLag": l.MaxLag, "CompressAbove": l.CompressAbove,
 	} {
 		if n <= 0 {
@@ -172,12 +186,20 @@ func (l *Limits) check() error {
 		return fmt.Errorf("Limits.AwayAfter is negative or Limits.PresenceTimeout not above PresenceBeat: %s", hint)
 	}
 	for name, r := range map[string]limit.Rate{
-		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Abuse": l.Abuse,
+		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Bytes": l.Bytes, "History": l.History, "Abuse": l.Abuse,
 		"Messages.Connection": l.Messages.Connection, "Messages.User": l.Messages.User, "Messages.Room": l.Messages.Room,
 	} {
 		if err := r.Validate(); err != nil {
 			return fmt.Errorf("Limits.%s: %w", name, err)
 		}
+	}
+	for event, r := range l.Calls {
+		if err := r.Validate(); err != nil {
+			return fmt.Errorf("Limits.Calls[%q]: %w", event, err)
+		}
+	}
+	if most := max(l.TextFrame, l.Data.BinaryBytes+envelope); !l.Bytes.Unlimited() && l.Bytes.Size() < most {
+		return fmt.Errorf("Limits.Bytes never admits a message of %d bytes: raise its Burst", most)
 	}
 	return nil
 }

@@ -28,6 +28,13 @@ func (c *Conn) create(ctx context.Context, r *wire.Request) (wire.Result, error)
 		}
 		return nil, refuse(CodeForbidden)
 	}
+	owned, err := s.store.Owned(ctx, id.ID)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if owned >= s.limits.RoomsPerUser {
+		return nil, refuse(CodeTooManyRooms)
+	}
 	rec = settings.record(r.Room)
 	rec.Owner = id.ID
 	if err := rec.change(r, settings); err != nil {

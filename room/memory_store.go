@@ -12,17 +12,20 @@ import (
 // NewMemoryStore returns a Store that lives in this process. Several servers
 // of one process may share it.
 func NewMemoryStore() Store {
-	return &memoryStore{rooms: make(map[string]*memoryRoom)}
+	return &memoryStore{rooms: make(map[string]*memoryRoom), owned: make(map[string]int)}
 }
 
 type memoryStore struct {
 	mu    sync.Mutex // protects everything here and in the rooms
 	rooms map[string]*memoryRoom
+	owned map[string]int // records by owner
 }
 
 type memoryRoom struct {
 	record  Record
 	members []*memoryMember // in the order of User
+	// emptied is when the last member left, or else the record was made
+	emptied time.Time
 	// until when each sanction holds; those that have ended go when the
 	// next is laid on someone, or when the room is looked at to drop it
 	sanctions map[sanctioned]time.Time
@@ -96,8 +99,64 @@ func (s *memoryStore) Create(_ context.Context, rec Record) (Record, error) {
 		return Record{}, ErrRoomExists
 	}
 	rec.Version = 1
-	r.record = rec
+	s.put(r, rec)
+	r.emptied = time.Now()
 	return rec, nil
+}
+
+// put replaces a record, which may be none. The caller holds mu.
+func (s *memoryStore) put(r *memoryRoom, rec Record) {
+	if old := r.record.Owner; old != "" {
+		if s.owned[old]--; s.owned[old] == 0 {
+			delete(s.owned, old)
+		}
+	}
+	if rec.Owner != "" {
+		s.owned[rec.Owner]++
+	}
+	r.record = rec
+}
+
+func (s *memoryStore) Owned(_ context.Context, user string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owned[user], nil
+}
+
+func (r *memoryRoom) emptySince(before time.Time) bool {
+	return r.record.Version != 0 && len(r.members) == 0 && r.emptied.Before(before)
+}
+
+func (s *memoryStore) Empty(_ context.Context, before time.Time, limit int) ([]EmptyRoom, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []EmptyRoom
+	for name, r := range s.rooms {
+		if len(list) == limit {
+			break
+		}
+		if r.emptySince(before) {
+			list = append(list, EmptyRoom{Room: name, Since: r.emptied})
+		}
+	}
+	return list, nil
+}
+
+func (s *memoryStore) DeleteEmpty(_ context.Context, room string, before time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[room]
+	if r == nil || !r.emptySince(before) {
+		return false, nil
+	}
+	s.drop(room, r)
+	return true, nil
+}
+
+// drop removes a room with all that it has. The caller holds mu.
+func (s *memoryStore) drop(name string, r *memoryRoom) {
+	s.put(r, Record{})
+	delete(s.rooms, name)
 }
 
 func (s *memoryStore) Record(_ context.Context, room string) (Record, error) {
@@ -118,8 +177,11 @@ func (s *memoryStore) Update(_ context.Context, rec Record) (Record, error) {
 	if r.record.Version != rec.Version {
 		return Record{}, ErrConflict
 	}
+	if rec.Version == 0 {
+		r.emptied = time.Now()
+	}
 	rec.Version++
-	r.record = rec
+	s.put(r, rec)
 	return rec, nil
 }
 
@@ -127,8 +189,12 @@ func (s *memoryStore) Delete(_ context.Context, room string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.rooms[room]
-	delete(s.rooms, room)
-	if r == nil || r.record.Version == 0 {
+	if r == nil {
+		return ErrNoRoom
+	}
+	had := r.record.Version != 0
+	s.drop(room, r)
+	if !had {
 		return ErrNoRoom
 	}
 	return nil
@@ -208,6 +274,7 @@ func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {
 		return false, nil
 	}
 	r.members = slices.Delete(r.members, i, i+1)
+	r.emptied = time.Now()
 	return true, nil
 }
 

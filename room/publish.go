@@ -121,8 +121,8 @@ func checkData(rules *validate.Rules, data []byte, binary bool) ([]byte, error) 
 func (c *Conn) limitMessage(ctx context.Context, seat *seat) error {
 	s := c.srv
 	rates := &s.limits.Messages
-	if seat.settings.Rates != nil {
-		rates = seat.settings.Rates
+	if seat.rates != nil {
+		rates = seat.rates
 	}
 	d, err := s.limiter.Allow(ctx, seat.userKey, rates.User, 1)
 	if err == nil && d.OK {

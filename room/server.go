@@ -134,7 +134,7 @@ func (s *Server) start() {
 			panic("room: presence: " + err.Error())
 		}
 		s.listen()
-		s.wg.Go(s.watchSessions)
+		s.wg.Go(s.housekeeping)
 	})
 }
 

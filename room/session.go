@@ -57,9 +57,8 @@ func (s *Server) endSession(c *Conn) {
 	}
 }
 
-// watchSessions keeps the sessions of live connections alive and closes those
-// whose session is gone. It runs while the server does.
-func (s *Server) watchSessions() {
+// housekeeping does what is to be done from time to time while the server runs.
+func (s *Server) housekeeping() {
 	tick := time.NewTicker(touchEvery)
 	defer tick.Stop()
 	for {
@@ -68,10 +67,13 @@ func (s *Server) watchSessions() {
 			return
 		case <-tick.C:
 			s.touchSessions()
+			s.removeEmpty()
 		}
 	}
 }
 
+// touchSessions keeps the sessions of live connections alive and closes those
+// whose session is gone.
 func (s *Server) touchSessions() {
 	bySession := make(map[string]*Conn)
 	for _, c := range s.all() {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/validate"
 )
@@ -25,6 +26,9 @@ type Settings struct {
 	// Rates are how fast messages may be sent to each room, in place of
 	// Limits.Messages. Nil means those.
 	Rates *Rates
+	// RoleRates are in place of Rates for users who have the role: the first
+	// of them that fits.
+	RoleRates []RoleRates
 	// Rules are what data has to pass, in place of Limits.Data. Nil means
 	// those.
 	Rules *validate.Rules
@@ -37,9 +41,18 @@ type Settings struct {
 	// AllowCreate lets clients make rooms of this pattern, which they then
 	// own.
 	AllowCreate bool
+	// KeepEmpty is for how long a room that somebody created outlives its last
+	// member. 0 means an hour, a negative time for ever.
+	KeepEmpty time.Duration
 	// Standing rooms exist from the start, one for every name that matches,
 	// and have no owner. A pattern without a * is always standing.
 	Standing bool
+}
+
+// RoleRates are the rates of users with a role.
+type RoleRates struct {
+	Role string
+	Rates
 }
 
 // Retention says how much of a room's log is kept.
@@ -56,6 +69,7 @@ func Keep(n int, age time.Duration) Retention { return Retention{Messages: n, Ag
 const (
 	defaultMaxMembers = 1000
 	defaultAge        = 24 * time.Hour
+	defaultKeepEmpty  = time.Hour
 	maxRoles          = 64
 	maxInvited        = 1000
 )
@@ -82,16 +96,42 @@ func (s *Settings) normalise() error {
 		}
 	}
 	if s.Rates != nil {
-		for _, r := range []limit.Rate{s.Rates.Connection, s.Rates.User, s.Rates.Room} {
-			if err := r.Validate(); err != nil {
-				return fmt.Errorf("rates: %w", err)
-			}
+		if err := s.Rates.check(); err != nil {
+			return err
 		}
+	}
+	for _, r := range s.RoleRates {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("role %q: %w", r.Role, err)
+		}
+	}
+	if s.KeepEmpty == 0 {
+		s.KeepEmpty = defaultKeepEmpty
 	}
 	if s.History.Messages > 0 && s.History.Age == 0 {
 		s.History.Age = defaultAge
 	}
 	return nil
+}
+
+func (r *Rates) check() error {
+	for _, rate := range []limit.Rate{r.Connection, r.User, r.Room} {
+		if err := rate.Validate(); err != nil {
+			return fmt.Errorf("rates: %w", err)
+		}
+	}
+	return nil
+}
+
+// rates are those of a user in the pattern's rooms, nil where Limits.Messages
+// apply.
+func (s *Settings) rates(id *auth.Identity) *Rates {
+	for i := range s.RoleRates {
+		if id.HasRole(s.RoleRates[i].Role) {
+			return &s.RoleRates[i].Rates
+		}
+	}
+	return s.Rates
 }
 
 // pattern is one entry of WithRooms.

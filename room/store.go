@@ -92,6 +92,12 @@ type Member struct {
 	Connections int
 }
 
+// EmptyRoom is a room in which nobody is.
+type EmptyRoom struct {
+	Room  string
+	Since time.Time
+}
+
 // Store keeps the rooms' records and who is in each. A store may be shared by
 // many nodes; everything it does is atomic across all of them.
 //
@@ -129,6 +135,18 @@ type Store interface {
 	// exactly one is told that it was the first. Admitting a connection that
 	// is in already makes the same checks and changes nothing.
 	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (Admission, error)
+
+	// Owned counts the records whose Owner is the user.
+	Owned(ctx context.Context, user string) (int, error)
+
+	// Empty returns up to limit rooms that have a record and in which nobody
+	// has been since before the given time, in any order. A room in which
+	// nobody has ever been is empty since its record was created.
+	Empty(ctx context.Context, before time.Time, limit int) ([]EmptyRoom, error)
+
+	// DeleteEmpty is Delete for a room that is still empty since before the
+	// given time, and reports whether it was.
+	DeleteEmpty(ctx context.Context, room string, before time.Time) (bool, error)
 
 	// Sanction lays a sanction on a user until some time, replacing one of
 	// the same kind. From that time on, which is kept to the millisecond, it
