@@ -81,7 +81,7 @@ func TestNeverAway(t *testing.T) {
 		a := w.node("a")
 		c := a.joins("ada", "r")
 		w.take()
-		w.after(1000 * time.Hour)
+		w.after(10 * time.Hour)
 		c.Active()
 		w.announces()
 		a.lists("r", "ada online 1")

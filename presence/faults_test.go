@@ -334,7 +334,7 @@ func TestFaultsConverge(t *testing.T) {
 				var tabs []*tab
 				gone, cancel := context.WithCancel(w.ctx)
 				cancel() // nobody waits
-				for range 1500 {
+				for range 800 {
 					w.after(time.Duration(rng.IntN(1000)) * time.Millisecond)
 					room := fmt.Sprint("r", rng.IntN(3))
 					if len(tabs) == 0 || rng.IntN(4) == 0 {

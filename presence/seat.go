@@ -58,31 +58,30 @@ func (s *seat) key() absent { return absent{scope: s.lane.scope, user: s.conn.pe
 // seat gives c a seat in a room. It takes the place of those that linger.
 func (t *Tracker) seat(c *Conn, room string, w *waiter) {
 	s := c.seats[room]
-	now := stamp(time.Now())
-	switch {
-	case s == nil:
+	if s == nil {
 		s = &seat{conn: c, room: room, lane: t.lane(scopeOf(room, c.peer.User))}
 		s.lane.link(s)
 		if c.seats == nil {
 			c.seats = make(map[string]*seat)
 		}
 		c.seats[room] = s
-	case s.state == lingering:
-		t.stay(s)
 	}
-	if s.state != lingering {
-		s.since = now
+	fresh := s.state != lingering
+	if fresh {
+		s.since = stamp(time.Now())
 		s.status, s.meta, s.metaAt = c.status, c.meta, c.metaAt
+	} else {
+		t.stay(s)
 	}
 	s.state = seated
 	// Before the others, so that the user is never absent in between.
 	t.touch(s, w)
-	for i, old := range slices.Clone(t.lingering[s.key()]) {
-		if i == 0 || old.since.Before(s.since) {
-			s.since = old.since
-		}
-		if !c.chosen {
+	for _, old := range slices.Clone(t.lingering[s.key()]) {
+		if fresh && !c.chosen {
 			s.status, s.meta, s.metaAt = old.status, old.meta, old.metaAt
+		}
+		if old.since.Before(s.since) {
+			s.since = old.since
 		}
 		t.vacate(old, old.reason, w)
 	}
