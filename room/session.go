@@ -100,12 +100,13 @@ func (s *Server) touchSessions() {
 
 // sessionEnded closes a connection whose session was revoked. A session that
 // is merely not there any more, because its store was emptied, is created
-// again, which refuses the revoked too.
+// again, which refuses the revoked too. One that expired, by the store's clock,
+// is left to the connection's own timer: the client may come back.
 func (s *Server) sessionEnded(c *Conn, err error) {
 	if errors.Is(err, auth.ErrSessionNotFound) && !c.socket.Closing() {
 		err = s.createSession(s.ctx, c)
 	}
-	if errors.Is(err, auth.ErrUnauthenticated) {
+	if errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, auth.ErrExpired) {
 		c.revoke()
 	}
 }
