@@ -97,6 +97,7 @@ func newHost(t testing.TB, listener net.Listener, wrap func(http.Handler) http.H
 func calm() room.Limits {
 	l := room.DefaultLimits()
 	l.ConnectsPerIP, l.Joins, l.Requests = limit.Rate{}, limit.Rate{}, limit.Rate{}
+	l.History, l.Bytes = limit.Rate{}, limit.Rate{}
 	l.Messages = room.Rates{}
 	l.ConnectionsPerIP, l.ConnectionsPerUser = 1<<20, 1<<20
 	l.Grace = 50 * time.Millisecond // who hangs up is soon gone
