@@ -19,16 +19,17 @@ type inbound struct {
 	buf  *[]byte // pooled; held only while it has something in it
 	r, w int
 
-	left   int64     // bytes of the current frame, header included, not passed on
-	frames int       // of the current message so far
-	bytes  int64     // of the current message so far
-	limit  int64     // of the current message
-	began  time.Time // when the current message was first waited for
-	timed  bool      // the socket has a read deadline
-	more   bool      // the current message has further fragments
-	broken bool      // no frame boundary can be found any more
-	closed bool      // the peer's close frame was found
-	failed bool      // the socket has nothing more to read
+	left     int64     // bytes of the current frame, header included, not passed on
+	frames   int       // of the current message so far
+	bytes    int64     // of the current message so far
+	limit    int64     // of the current message
+	began    time.Time // when the current message was first waited for
+	timed    bool      // the socket has a read deadline
+	more     bool      // the current message has further fragments
+	deflated bool      // the current message is compressed
+	broken   bool      // no frame boundary can be found any more
+	closed   bool      // the peer's close frame was found
+	failed   bool      // the socket has nothing more to read
 
 	controls  int // control frames in the second that began at controlAt
 	controlAt time.Time
@@ -216,6 +217,7 @@ func (c *Conn) inspect(h header) *refusal {
 			return &refusal{CloseProtocolError, "message within a message"}
 		}
 		in.frames, in.bytes, in.limit = 0, 0, c.opts.MaxText
+		in.deflated = h.first&bitRSV1 != 0
 		if h.opcode() == opBinary {
 			in.limit = c.opts.MaxBinary
 		}

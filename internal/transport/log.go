@@ -125,16 +125,22 @@ func (l *Log) finish(rest []*Member) bool {
 		}
 		rest = l.flush(rest)
 	}
-	if len(rest) == 0 {
-		return true
+	if len(rest) > 0 {
+		l.finishLater(rest)
+		return false
 	}
+	return true
+}
+
+// finishLater is apart from finish because starting a goroutine allocates, and
+// what it captures already when it is not started.
+func (l *Log) finishLater(rest []*Member) {
 	l.owner.Go(func() {
 		for len(rest) > 0 {
 			rest = l.flush(rest)
 			runtime.Gosched()
 		}
 	})
-	return false
 }
 
 const (

@@ -56,7 +56,8 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 	if text {
 		limit = c.opts.MaxText
 	}
-	for {
+	// Only of compressed data the library must be asked where it ends.
+	for c.in.deflated || !c.passedOn() {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
 		}
@@ -77,7 +78,7 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 			return buf, false
 		}
 	}
-	if c.in.left > 0 || c.in.more || c.frames.Buffered() > 0 {
+	if !c.passedOn() {
 		// The compressed data said that it ends before the message does.
 		// The library would take the rest of it for frame headers, which
 		// nobody has inspected.
@@ -89,6 +90,11 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		return buf, false
 	}
 	return buf, true
+}
+
+// passedOn reports whether the library has read all of the current message.
+func (c *Conn) passedOn() bool {
+	return c.in.left == 0 && !c.in.more && c.frames.Buffered() == 0
 }
 
 // finish sees the closing handshake through and releases everything.
