@@ -71,3 +71,45 @@ func TestIdentityLogsNoPersonalData(t *testing.T) {
 		}
 	}
 }
+
+// Personal data that a session or a ticket holds stays out of logs, wherever the value stands in one.
+func TestSessionsAndTicketsLogNoPersonalData(t *testing.T) {
+	id := Identity{ID: "ada", Name: canary, Claims: map[string]any{"email": canary}}
+	s := Session{ID: "session-1", Identity: id, Node: "node-1", Connection: "connection-1"}
+	ticket := Ticket{Identity: id}
+	var out bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("event", "session", s, "ticket", ticket)
+	}
+	fmt.Fprintf(&out, "%v %+v %#v %v %+v %#v", s, s, s, ticket, ticket, ticket)
+	if strings.Contains(out.String(), canary) {
+		t.Error(out.String())
+	}
+	for _, want := range []string{"session.id=session-1", "session.user=ada", "session.node=node-1", "ticket.user=ada"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("does not show %q: %s", want, &out)
+		}
+	}
+}
+
+// No error of Tickets has a ticket in it, nor has what it returns but the ticket itself.
+func TestTicketsAreNeverPrinted(t *testing.T) {
+	tickets, err := NewTickets(NewMemoryTickets())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, _, err := tickets.Mint(t.Context(), Identity{ID: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Credentials{Token: ticket, Source: SourceSubprotocol}
+	var out strings.Builder
+	for range 2 {
+		id, err := tickets.Authenticate(t.Context(), c)
+		fmt.Fprintf(&out, "%v %+v %#v %v %+v %#v", c, id, id, err, err, err)
+	}
+	fmt.Fprintf(&out, "%v %+v", tickets, tickets)
+	if strings.Contains(out.String(), strings.TrimPrefix(ticket, TicketPrefix)) {
+		t.Error(out.String())
+	}
+}
