@@ -26,6 +26,8 @@ type host struct {
 	srv  *room.Server
 	log  *logbook
 	open func() net.Conn
+
+	listener net.Listener
 }
 
 // serve starts a server on a port of the loopback interface.
@@ -64,7 +66,7 @@ func servePipes(t testing.TB, opts ...room.Option) *host {
 
 func newHost(t testing.TB, listener net.Listener, wrap func(http.Handler) http.Handler, opts ...room.Option) *host {
 	t.Helper()
-	h := &host{t: t, log: new(logbook)}
+	h := &host{t: t, log: new(logbook), listener: listener}
 	logger := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	h.srv, err = room.New(append([]room.Option{
