@@ -17,22 +17,23 @@ import (
 // somebody said. slog's handlers quote values, so that a newline in one cannot
 // start a line.
 const (
-	eventConnect    = "connect"    // welcomed
-	eventDisconnect = "disconnect" // gone, with the close code
-	eventRefuse     = "refuse"     // a handshake, with the status and why
-	eventRenew      = "renew"      // an identity was replaced by a fresher one, or not
-	eventJoin       = "join"
-	eventLeave      = "leave"
-	eventRefuseJoin = "refuse_join"
-	eventModerate   = "moderate" // also create, update and delete
-	eventLimit      = "limit"    // too fast, or too many
-	eventAbuse      = "abuse"    // closed for being too fast too often
-	eventInvalid    = "invalid"  // a request that breaks the rules for content
-	eventRevoke     = "revoke"
-	eventError      = "error" // something failed that is not the client's fault
-	eventPanic      = "panic"
-	eventExpire     = "expire" // a room was empty for too long
-	eventDrain      = "drain"
+	eventConnect     = "connect"    // welcomed
+	eventDisconnect  = "disconnect" // gone, with the close code
+	eventRefuse      = "refuse"     // a handshake or a first message, and why
+	eventRenew       = "renew"      // an identity was replaced by a fresher one
+	eventJoin        = "join"
+	eventLeave       = "leave"
+	eventRefuseJoin  = "refuse_join"
+	eventRefuseRenew = "refuse_renew"
+	eventModerate    = "moderate" // also create, update and delete
+	eventLimit       = "limit"    // too fast, or too many
+	eventAbuse       = "abuse"    // closed for being too fast too often
+	eventInvalid     = "invalid"  // a request that breaks the rules for content
+	eventRevoke      = "revoke"
+	eventError       = "error" // something failed that is not the client's fault
+	eventPanic       = "panic"
+	eventExpire      = "expire" // a room was empty for too long
+	eventDrain       = "drain"
 )
 
 // WithAudit sends the security events, which are all but error, to a second
@@ -51,19 +52,20 @@ type journal struct {
 	sampled map[string]*sample
 }
 
-// sample keeps an event that strangers can cause from filling the disk.
+// sample keeps an event that clients can cause at will from filling the disk.
 type sample struct {
 	bucket     limit.Bucket
 	suppressed int
 }
 
-// sampling is how often each event that strangers can cause is written; how
-// many were left out is told with the next one.
+// sampling is how often each event is written that clients can cause at will,
+// by what is refused or by what makes the host's code fail; how many were left
+// out is told with the next one.
 var sampling = limit.Rate{Events: 20, Per: time.Second, Burst: 200}
 
 func newJournal(log *slog.Logger, audit slog.Handler) *journal {
 	j := &journal{log: log, audit: audit, began: time.Now(), sampled: make(map[string]*sample)}
-	for _, event := range []string{eventRefuse, eventRefuseJoin, eventLimit, eventInvalid} {
+	for _, event := range []string{eventRefuse, eventRefuseJoin, eventRefuseRenew, eventLimit, eventInvalid, eventError, eventPanic} {
 		j.sampled[event] = new(sample)
 	}
 	return j

@@ -281,8 +281,9 @@ func tokens(lines []string, lower bool) []string {
 // refuseHTTP answers with the public half and logs the other.
 func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, c *Conn, refused *refusal) {
 	e := refused.err
+	// The pattern that matched, not the path: that is the client's to choose.
 	attrs := []slog.Attr{
-		slog.Int("status", refused.status), slog.String("code", string(e.Code)), slog.String("path", r.URL.Path),
+		slog.Int("status", refused.status), slog.String("code", string(e.Code)), slog.String("route", r.Pattern),
 	}
 	id := ""
 	if refused.status >= 500 && e.Cause != nil {

@@ -73,7 +73,7 @@ func (c *Conn) moderate(ctx context.Context, r *wire.Request) (wire.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room), slog.String("target", r.User), slog.String("reason", reason))
+	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room), slog.String("target", r.User))
 	return &wire.RoomUserResult{Room: r.Room, User: r.User}, nil
 }
 
