@@ -9,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
-	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/validate"
 )
 
@@ -100,66 +98,6 @@ func (c *Conn) serve(r *Request) (res Response, err error) {
 	return c.srv.dispatch(c.ctx, c, r)
 }
 
-// tooFast applies the connection's own limits, which need no key and no lock.
-func (c *Conn) tooFast(r *Request) error {
-	now, l := time.Since(c.began), &c.srv.limits
-	bucket, rate := &c.requests, l.Requests
-	switch r.in.Type {
-	case wire.TypeJoin:
-		bucket, rate = &c.joins, l.Joins
-	case wire.TypeHistory:
-		bucket, rate = &c.reads, l.History
-	case wire.TypeCall:
-		if special, ok := l.Calls[r.in.Event]; ok {
-			if c.calls == nil {
-				c.calls = make(map[string]*limit.Bucket)
-			}
-			if bucket = c.calls[r.in.Event]; bucket == nil {
-				bucket = new(limit.Bucket)
-				c.calls[r.in.Event] = bucket
-			}
-			rate = special
-		}
-	case wire.TypeMessage:
-		bucket, rate = c.bucket(r.in.Room)
-	}
-	if d := c.bytes.Take(now, l.Bytes, r.size); !d.OK {
-		return c.limited(d.RetryAfter)
-	}
-	if d := bucket.Take(now, rate, 1); !d.OK {
-		return c.limited(d.RetryAfter)
-	}
-	return nil
-}
-
-// limited counts a refusal for being too fast and returns it.
-func (c *Conn) limited(after time.Duration) error {
-	if d := c.abuse.Take(time.Since(c.began), c.srv.limits.Abuse, 1); !d.OK {
-		c.srv.journal.write(c.ctx, slog.LevelWarn, eventAbuse, c)
-		c.close(closePolicy, "too many requests")
-	}
-	return &Error{Code: CodeRateLimited, RetryAfter: after}
-}
-
-// bucket is the one that limits messages to a room.
-func (c *Conn) bucket(room string) (*limit.Bucket, limit.Rate) {
-	seat := c.seat(room)
-	if seat == nil || seat.rates == nil {
-		return &c.message, c.srv.limits.Messages.Connection
-	}
-	b := c.sends[room]
-	if b == nil {
-		// The buckets outlive the seats, or leaving and joining would empty
-		// them; but not without end.
-		if c.sends == nil || len(c.sends) > 2*c.srv.limits.RoomsPerConnection {
-			c.sends = make(map[string]*limit.Bucket)
-		}
-		b = new(limit.Bucket)
-		c.sends[room] = b
-	}
-	return b, seat.rates.Connection
-}
-
 func (s *Server) dispatch(ctx context.Context, c *Conn, r *Request) (Response, error) {
 	res, err := s.result(ctx, c, &r.in)
 	return Response{res}, err
@@ -242,12 +180,13 @@ func (c *Conn) note(e *Error, r *wire.Request) {
 	default:
 		return
 	}
-	c.srv.journal.write(c.ctx, level, event, c, slog.String("type", r.Type), slog.String("room", known(r.Room)), slog.String("code", string(e.Code)))
+	c.srv.journal.write(c.ctx, level, event, c, slog.String("type", r.Type), slog.String("room", c.srv.known(r.Room)), slog.String("code", string(e.Code)))
 }
 
-// known leaves out of the log what is no room's name.
-func known(room string) string {
-	if validate.Room(room) {
+// known leaves out of the log what cannot be a room here: it may be anything,
+// a token that was pasted into the wrong place for one.
+func (s *Server) known(room string) string {
+	if validate.Room(room) && s.patterns.find(room) != nil {
 		return room
 	}
 	return ""
@@ -279,103 +218,4 @@ func (s *Server) recovered(err *error) {
 		s.journal.write(s.ctx, slog.LevelError, eventPanic, nil, slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 		*err = &Error{Code: CodeInternal, Cause: errors.New("panic: " + fmt.Sprint(p))}
 	}
-}
-
-// authenticateFirst handles the first message of a client that connected
-// without a token.
-func (c *Conn) authenticateFirst(r *Request) {
-	if r.in.Type != wire.TypeAuth {
-		c.answer(&r.in, nil, refuse(CodeUnauthenticated))
-		if err := c.tooFast(r); err != nil {
-			c.close(closeUnauthenticated, "not authenticated")
-		}
-		return
-	}
-	s := c.srv
-	res, refused := c.signIn(r)
-	if refused != nil {
-		c.answer(&r.in, nil, refused)
-		c.flush()
-		code := closeUnauthenticated
-		switch refused.Code {
-		case CodeUnavailable, CodeTimeout, CodeInternal:
-			code = closeTryLater
-		case CodeTooManyConnections:
-			code = closeTooMany
-		case CodeForbidden:
-			code = closeForbidden
-		}
-		c.close(code, "not authenticated")
-		return
-	}
-	c.request = nil
-	c.stopWatch()
-	s.releaseWaiting(c)
-	c.welcome()
-	c.answer(&r.in, res, nil)
-}
-
-const closeTryLater = 1013
-
-func (c *Conn) signIn(r *Request) (wire.Result, *Error) {
-	s := c.srv
-	credentials, err := auth.FromFrame(r.in.Token, c.ip)
-	if err != nil {
-		return nil, refuse(CodeUnauthenticated)
-	}
-	id, err := s.authenticate(c.ctx, credentials)
-	if err != nil {
-		return nil, handshakeAuth(err).err
-	}
-	if refused := s.admitUser(c.ctx, c, id, c.request); refused != nil {
-		c.identity.Store(nil)
-		return nil, refused.err
-	}
-	return authResult(id), nil
-}
-
-// releaseWaiting stops counting c among the unauthenticated: that count is the
-// last but one taken, the user's being the last.
-func (s *Server) releaseWaiting(c *Conn) {
-	i := len(c.releases) - 2
-	c.releases[i]()
-	c.releases[i] = func() {}
-}
-
-func authResult(id auth.Identity) *wire.AuthResult {
-	res := &wire.AuthResult{User: id.ID}
-	if !id.ExpiresAt.IsZero() {
-		res.ExpiresAt = id.ExpiresAt.UnixMilli()
-	}
-	return res
-}
-
-// renew replaces the identity of a connection by a fresher one of the same
-// user.
-func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) {
-	c.flush()
-	credentials, err := auth.FromFrame(r.Token, c.ip)
-	if err != nil {
-		return nil, refuse(CodeUnauthenticated)
-	}
-	id, err := c.srv.authenticate(ctx, credentials)
-	switch {
-	case errors.Is(err, auth.ErrExpired):
-		return nil, &Error{Code: CodeTokenExpired}
-	case err != nil:
-		return nil, handshakeAuth(err).err
-	case id.ID != c.Identity().ID:
-		return nil, &Error{Code: CodeForbidden, Message: "The token is another user's."}
-	}
-	switch _, err := c.srv.sessions.Renew(ctx, c.Session(), id); {
-	case errors.Is(err, auth.ErrUnauthenticated):
-		return nil, refuse(CodeUnauthenticated)
-	case err != nil:
-		return nil, unavailable(err)
-	}
-	c.identity.Store(&id)
-	c.recheckRooms(ctx)
-	c.srv.journal.write(ctx, slog.LevelInfo, eventRenew, c)
-	c.watchExpiry()
-	return authResult(id), nil
 }

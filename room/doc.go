@@ -22,7 +22,7 @@
 //   - internal/transport reads a frame, under a size cap and a deadline, and
 //     calls Conn.handle (dispatch.go) on the connection's own goroutine.
 //   - internal/wire decodes it into a Request.
-//   - Conn.tooFast (dispatch.go) applies the connection's limits, then the
+//   - Conn.tooFast (pace.go) applies the connection's limits, then the
 //     host's middleware runs, then Server.dispatch finds the request's method.
 //   - Conn.publish (publish.go) finds the seat: whoever has one was let in by
 //     join.go. It applies the limits of user and room, validates the data, and
