@@ -30,6 +30,9 @@ func TestChat(t *testing.T) {
 		{"looks", looks},
 		{"picture", picture},
 	} {
-		t.Run(story.name, func(t *testing.T) { story.tell(t, h) })
+		t.Run(story.name, func(t *testing.T) {
+			t.Parallel() // mostly they wait
+			story.tell(t, h)
+		})
 	}
 }

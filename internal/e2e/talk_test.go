@@ -27,6 +27,7 @@ func talk(t *testing.T, h house) {
 	ada.press("H")
 	grace.until("it says who is typing", `document.getElementById("typing").textContent === "Ada is typing…"`)
 	ada.press("i" + kb.Enter)
+	ada.sees("Hi")
 	grace.sees("Hi")
 	grace.until("nobody is typing", `document.getElementById("typing").textContent === ""`)
 
