@@ -47,9 +47,8 @@ func (c *Conn) amend(ctx context.Context, r *wire.Request) (wire.Result, error) 
 	if seat.settings.History.Messages == 0 {
 		return nil, &Error{Code: CodeForbidden, Message: "This room keeps no messages to change."}
 	}
-	if s.hooks.message != nil && m.Kind == KindEdited {
-		c.flush()
-		if err := c.ask(func(ctx context.Context) error { return s.hooks.message(ctx, c, &m) }); err != nil {
+	if m.Kind == KindEdited {
+		if err := c.consult(seat, &m); err != nil {
 			return nil, err
 		}
 	}

@@ -46,12 +46,8 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 		return nil, err
 	}
 	m.Data = slices.Clone(m.Data) // the frame's buffer is used again for the next one
-	if s.hooks.message != nil {
-		c.flush()
-		if err := c.ask(func(ctx context.Context) error { return s.hooks.message(ctx, c, &m) }); err != nil {
-			return nil, err
-		}
-		m.Room = r.Room
+	if err := c.consult(seat, &m); err != nil {
+		return nil, err
 	}
 	keep := seat.settings.History
 	if r.NoStore {
@@ -70,6 +66,25 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 		return nil, nil
 	}
 	return &wire.PublishResult{Offset: receipt.Offset, Epoch: receipt.Epoch, At: receipt.At.UnixMilli(), Duplicate: receipt.Duplicate}, nil
+}
+
+// consult lets the host refuse a message, or change its event and data.
+func (c *Conn) consult(seat *seat, m *Message) error {
+	f := c.srv.hooks.message
+	if f == nil {
+		return nil
+	}
+	c.flush()
+	shown := *m
+	if err := c.ask(func(ctx context.Context) error { return f(ctx, c, &shown) }); err != nil {
+		return err
+	}
+	m.Event, m.Data = shown.Event, shown.Data
+	// The host may have taken its time.
+	if c.seat(m.Room) != seat {
+		return refuse(CodeNotMember)
+	}
+	return seat.maySpeak()
 }
 
 // maySpeak refuses who is muted.
