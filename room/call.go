@@ -22,8 +22,10 @@ type call func(ctx context.Context, c *Conn, data []byte) ([]byte, error)
 // f runs on the connection's own goroutine, after the requests before it and
 // before those behind it; ctx ends with the connection or after
 // Limits.Handler. When the call names a room, the client is in it, and
-// [CallRoom] tells which. An *[Error] that f returns is what the client is
-// told; every other error is internal, and only logged. A panic is contained.
+// [CallRoom] tells which; when it names none, capabilities leave it only to
+// those who have auth.Call for every room, "**". An *[Error] that f returns is
+// what the client is told; every other error is internal, and only logged. A
+// panic is contained.
 func Handle[In, Out any](s *Server, event string, f func(ctx context.Context, c *Conn, in In) (Out, error)) {
 	if !validate.Event(event) {
 		panic("room: Handle: " + texts[CodeInvalidEvent])
@@ -77,6 +79,8 @@ func (c *Conn) call(ctx context.Context, r *wire.Request) (wire.Result, error) {
 			return nil, err
 		}
 		ctx = context.WithValue(ctx, callRoom{}, r.Room)
+	} else if !mayEverywhere(c.identity.Load(), auth.Call) {
+		return nil, refuse(CodeForbidden)
 	}
 	if r.Data != nil {
 		if _, err := checkData(&s.data, r.Data, false); err != nil {

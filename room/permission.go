@@ -55,9 +55,10 @@ func (r *Record) mayManage(id *auth.Identity) bool {
 	return r.ownedBy(id) && id.Can(r.Room, auth.Manage)
 }
 
-// mayModerate says who may invite, kick, ban, mute and redact.
+// mayModerate says who may invite, kick, ban, mute and redact. In a room that
+// is not there nobody may, or an invitation would bring it about.
 func (r *Record) mayModerate(id *auth.Identity, settings *Settings) bool {
-	return id.Can(r.Room, auth.Moderate) &&
+	return id.Can(r.Room, auth.Moderate) && (r.Version > 0 || settings.Standing) &&
 		(r.ownedBy(id) || slices.Contains(r.Moderators, id.ID) || slices.ContainsFunc(settings.Moderators, id.HasRole))
 }
 
@@ -69,6 +70,14 @@ func (r *Record) mayActOn(id *auth.Identity, user string) bool {
 
 func (r *Record) ownedBy(id *auth.Identity) bool {
 	return r.Owner != "" && r.Owner == id.ID
+}
+
+// mayEverywhere says whether capabilities leave a verb to a request that names
+// no room: only those for every room do.
+func mayEverywhere(id *auth.Identity, verb auth.Verb) bool {
+	return id.Capabilities == nil || slices.ContainsFunc(id.Capabilities, func(c auth.Capability) bool {
+		return c.Rooms == "**" && c.Verbs&verb == verb
+	})
 }
 
 func (p Permission) check() error {

@@ -131,6 +131,9 @@ func (c *Conn) setPresence(ctx context.Context, r *wire.Request) (wire.Result, e
 	}
 	var err error
 	if r.Room == "" {
+		if !mayEverywhere(c.identity.Load(), auth.Presence) {
+			return nil, refuse(CodeForbidden)
+		}
 		err = c.presence.Set(ctx, status, meta)
 	} else {
 		if _, err := c.member(r.Room, auth.Presence); err != nil {

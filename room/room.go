@@ -97,7 +97,7 @@ func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
 		return Record{}, &Error{Code: CodeInvalidRoom, Cause: fmt.Errorf("no pattern of WithRooms matches %q", r.name)}
 	}
 	full := settings.record(r.name)
-	full.Owner, full.Invited, full.CreatedAt = rec.Owner, rec.Invited, now()
+	full.Owner, full.Invited, full.Moderators, full.CreatedAt = rec.Owner, rec.Invited, rec.Moderators, now()
 	if rec.Permission != "" {
 		full.Permission = rec.Permission
 	}
@@ -137,7 +137,7 @@ func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
 			return Record{}, err
 		}
 		version := rec.Version
-		rec.Roles, rec.Invited = slices.Clone(rec.Roles), slices.Clone(rec.Invited)
+		rec.Roles, rec.Invited, rec.Moderators = slices.Clone(rec.Roles), slices.Clone(rec.Invited), slices.Clone(rec.Moderators)
 		f(&rec)
 		rec.Room, rec.Version = r.name, version
 		if err := rec.Permission.check(); err != nil {
