@@ -35,6 +35,13 @@ func keyboard(t *testing.T, h house) {
 	ada.press(kb.ArrowUp + kb.Escape)
 	ada.until("it can be left as it is", `seen.box().value === "" && !seen.visible(document.getElementById("editing"))`)
 
+	// The buttons of a message are a step back.
+	ada.tabBack()
+	ada.until("next is to delete", `document.activeElement.matches(".delete") && seen.visible(document.activeElement)`)
+	ada.press(kb.Enter + kb.Enter)
+	grace.until("the message is gone", `seen.messages()[0].matches(".gone")`)
+	ada.until("the focus is where it was", `seen.messages()[0].matches(".gone") && document.activeElement === seen.log()`)
+
 	// To another room, and back to the box.
 	ada.tabTo(`document.activeElement.dataset.room === "tiny"`)
 	ada.press(kb.Enter)
@@ -44,6 +51,12 @@ func keyboard(t *testing.T, h house) {
 	ada.sees("Is anyone here?")
 
 	ada.named()
+}
+
+// tabBack presses Shift and Tab.
+func (b *tab) tabBack() {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
 }
 
 // tabTo presses Tab until a condition holds. Wherever that leads, the focus

@@ -21,6 +21,10 @@ func looks(t *testing.T, h house) {
 
 	ada.signIn(false)
 	ada.say("Good morning")
+	for _, name := range []string{"Grace", "Edsger", "Linus"} { // avatars of other colours
+		h.visit(t, srv, name).say("I am " + name)
+	}
+	ada.members("ada", "edsger", "grace", "linus")
 	ada.say("This does not fit into one line on a phone: https://example.org/" + strings.Repeat("x", 80))
 	ada.everywhere("a room")
 

@@ -186,7 +186,9 @@ function asText(data) {
 function hollow(line) {
   line.classList.add("gone");
   line.querySelector(".text").textContent = "This message was deleted.";
-  line.querySelector(".actions").remove();
+  const actions = line.querySelector(".actions");
+  if (actions?.contains(document.activeElement)) line.closest(".log").focus(); // the keyboard stays here
+  actions?.remove();
 }
 
 // Deleting takes two clicks, a little apart.
