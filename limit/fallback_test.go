@@ -1,0 +1,50 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/wardroom/wardroom/limit"
+)
+
+type brokenLimiter struct{ err error }
+
+func (b *brokenLimiter) Allow(context.Context, string, limit.Rate, int) (limit.Decision, error) {
+	return limit.Decision{OK: b.err == nil, Remaining: 99}, b.err
+}
+
+func TestFallback(t *testing.T) {
+	ctx := context.Background()
+	primary := &brokenLimiter{}
+	var heard []error
+	f := &limit.Fallback{Primary: primary, Backup: limit.NewMemory(), OnChange: func(err error) { heard = append(heard, err) }}
+	allow := func(want limit.Decision) {
+		t.Helper()
+		d, err := f.Allow(ctx, "k", limit.PerMinute(2), 1)
+		if err != nil || d.OK != want.OK || d.Remaining != want.Remaining {
+			t.Errorf("got %+v, %v, want %+v", d, err, want)
+		}
+	}
+	allow(limit.Decision{OK: true, Remaining: 99})
+	primary.err = errors.New("away")
+	allow(limit.Decision{OK: true, Remaining: 1})
+	allow(limit.Decision{OK: true, Remaining: 0})
+	allow(limit.Decision{OK: false, Remaining: 0})
+	primary.err = nil
+	allow(limit.Decision{OK: true, Remaining: 99})
+	if len(heard) != 2 || heard[0] == nil || heard[1] != nil {
+		t.Errorf("heard %v, want one failure and one recovery", heard)
+	}
+
+	// What is the caller's fault, or the caller's end, is not the primary's.
+	primary.err = errors.New("away")
+	if _, err := f.Allow(ctx, "k", limit.PerMinute(2), -1); !errors.Is(err, primary.err) {
+		t.Errorf("a negative count: %v", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := f.Allow(ended, "k", limit.PerMinute(2), 1); err == nil {
+		t.Error("the backup was asked for a caller who is gone")
+	}
+}

@@ -1,0 +1,114 @@
+package redislimit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/wardroom/wardroom/limit"
+)
+
+// Leased is a [limit.Limiter] that borrows events from another in batches and
+// admits from what it has borrowed, so that of many calls few reach Redis.
+//
+// What was borrowed has been spent in the other limiter, so nothing is admitted
+// twice. But it may be used later than it was spent: within any window a node
+// may admit up to one batch more than the rate allows. With N nodes that is
+// N × batch, where a batch is a tenth of the burst. What is not used within a
+// tenth of the window is given up.
+//
+// Remaining and ResetAfter are those of the last answer of the other limiter.
+type Leased struct {
+	from limit.Limiter
+
+	mu     sync.Mutex // protects purses
+	purses map[string]*purse
+	swept  time.Time
+}
+
+// purse is what was borrowed for one key.
+type purse struct {
+	mu      sync.Mutex // held while borrowing, so that one caller does it for all
+	rate    limit.Rate
+	left    int
+	expires time.Time
+	last    limit.Decision
+	// A refusal is remembered until it is worth asking again.
+	refused      limit.Decision
+	refusedCount int
+	refusedAt    time.Time
+}
+
+const (
+	batches    = 10 // of a burst
+	leastSpan  = 10 * time.Millisecond
+	sweepEvery = time.Minute
+)
+
+// Lease returns a Leased that borrows from another limiter.
+func Lease(from limit.Limiter) *Leased {
+	return &Leased{from: from, purses: make(map[string]*purse), swept: time.Now()}
+}
+
+// Allow implements [limit.Limiter].
+func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (limit.Decision, error) {
+	batch := r.Size() / batches
+	if r.Unlimited() || r.Validate() != nil || n < 1 || n > batch {
+		return l.from.Allow(ctx, key, r, n)
+	}
+	p := l.purse(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.rate != r {
+		p.left, p.refusedCount = 0, 0
+	}
+	if now.After(p.expires) {
+		p.left = 0
+	}
+	if wait := p.refused.RetryAfter - now.Sub(p.refusedAt); p.left < n && p.refusedCount > 0 && n >= p.refusedCount && wait > 0 {
+		d := p.refused
+		d.RetryAfter = wait
+		return d, nil
+	}
+	if p.left < n {
+		d, err := l.from.Allow(ctx, key, r, batch)
+		if err == nil && !d.OK { // not a whole batch any more: take what is needed
+			batch = n
+			d, err = l.from.Allow(ctx, key, r, n)
+		}
+		p.rate = r
+		if err == nil && !d.OK {
+			p.refused, p.refusedCount, p.refusedAt = d, n, now
+		}
+		if err != nil || !d.OK {
+			return d, err
+		}
+		p.left, p.last = p.left+batch, d
+		p.expires = now.Add(max(leastSpan, r.Window()/batches))
+	}
+	p.left -= n
+	return p.last, nil
+}
+
+func (l *Leased) purse(key string) *purse {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.swept) > sweepEvery {
+		l.swept = now
+		for k, p := range l.purses {
+			if p.mu.TryLock() {
+				if now.After(p.expires) {
+					delete(l.purses, k)
+				}
+				p.mu.Unlock()
+			}
+		}
+	}
+	p := l.purses[key]
+	if p == nil {
+		p = &purse{}
+		l.purses[key] = p
+	}
+	return p
+}

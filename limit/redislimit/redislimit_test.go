@@ -1,0 +1,117 @@
+package redislimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wardroom/wardroom/internal/redistest"
+	"github.com/wardroom/wardroom/limit"
+	"github.com/wardroom/wardroom/limit/limittest"
+	"github.com/wardroom/wardroom/limit/redislimit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConforms(t *testing.T) {
+	client := redistest.Start(t).Client()
+	var n atomic.Int64
+	limittest.TestLimiter(t, func(*testing.T) limit.Limiter {
+		// On a busy machine a call may take its time.
+		return redislimit.New(client, redislimit.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redislimit.WithTimeout(5*time.Second))
+	}, limittest.Options{RealTime: true})
+}
+
+// Without Redis a call fails in time, says so, and works again afterwards.
+func TestUnavailable(t *testing.T) {
+	server := redistest.Start(t)
+	l := redislimit.New(server.Client(), redislimit.WithTimeout(100*time.Millisecond))
+	ask := func() error {
+		_, err := l.Allow(context.Background(), "k", limit.PerSecond(1000), 1)
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	server.Pause()
+	if err := ask(); !errors.Is(err, redislimit.ErrUnavailable) {
+		t.Errorf("paused: %v", err)
+	}
+	server.Resume()
+	server.Do("SCRIPT", "FLUSH")
+	for end := time.Now().Add(5 * time.Second); ; {
+		err := ask()
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("resumed, with the scripts forgotten: %v", err)
+		}
+	}
+}
+
+// counting counts the calls that reach the shared limiter.
+type counting struct {
+	limit.Limiter
+	calls atomic.Int64
+}
+
+func (c *counting) Allow(ctx context.Context, key string, r limit.Rate, n int) (limit.Decision, error) {
+	c.calls.Add(1)
+	return c.Limiter.Allow(ctx, key, r, n)
+}
+
+// Nodes that lease admit no more together than the burst and a batch each, and
+// seldom ask.
+func TestLease(t *testing.T) {
+	shared := &counting{Limiter: redislimit.New(redistest.Start(t).Client(), redislimit.WithTimeout(5*time.Second))}
+	rate := limit.Rate{Events: 1000, Per: time.Hour, Burst: 1000}
+	const nodes, calls = 4, 1000
+	var admitted atomic.Int64
+	var wg sync.WaitGroup
+	for range nodes {
+		l := redislimit.Lease(shared)
+		wg.Go(func() {
+			for range calls {
+				d, err := l.Allow(context.Background(), "k", rate, 1)
+				if err != nil {
+					t.Error(err)
+				}
+				if d.OK {
+					admitted.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := admitted.Load(); n < 1000-nodes*100 || n > 1001 {
+		t.Errorf("%d admitted of a burst of 1,000", n)
+	}
+	if n := shared.calls.Load(); n > nodes*calls/10 {
+		t.Errorf("%d calls of the shared limiter", n)
+	}
+}
+
+// What was leased and not used in time is not admitted later on top of the rate.
+func TestLeaseExpires(t *testing.T) {
+	shared := &counting{Limiter: limit.NewMemory()}
+	l := redislimit.Lease(shared)
+	rate := limit.Rate{Events: 100, Per: 500 * time.Millisecond, Burst: 100}
+	if d, err := l.Allow(context.Background(), "k", rate, 1); !d.OK || err != nil {
+		t.Fatal(d, err)
+	}
+	before := shared.calls.Load()
+	if _, err := l.Allow(context.Background(), "k", rate, 1); err != nil || shared.calls.Load() != before {
+		t.Errorf("the lease was not used: %d calls, %v", shared.calls.Load()-before, err)
+	}
+	time.Sleep(60 * time.Millisecond) // longer than a tenth of the window
+	if _, err := l.Allow(context.Background(), "k", rate, 1); err != nil || shared.calls.Load() != before+1 {
+		t.Errorf("the lease outlived its time: %d calls, %v", shared.calls.Load()-before, err)
+	}
+}
