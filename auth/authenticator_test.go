@@ -29,6 +29,7 @@ func TestAny(t *testing.T) {
 		{"down says more than expired", []Authenticator{says("", ErrExpired), says("", down)}, "", ErrUnavailable},
 		{"expired says more than refused", []Authenticator{says("", ErrExpired), says("", ErrUnauthenticated)}, "", ErrExpired},
 		{"revoked says more than refused", []Authenticator{says("", ErrRevoked), says("", ErrUnauthenticated)}, "", ErrRevoked},
+		{"the first that is down", []Authenticator{says("", down), says("", ErrUnavailable)}, "", down},
 		{"unknown error refuses", []Authenticator{says("", ErrUnauthenticated), says("x", unknown)}, "", unknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

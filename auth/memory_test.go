@@ -31,6 +31,69 @@ func TestMemorySessionsAreBounded(t *testing.T) {
 	})
 }
 
+// One that is put off must not keep the store from seeing that others have expired.
+func TestMemoryStoresSeeWhatExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemorySessions(MaxEntries(2), SessionTTL(time.Hour))
+		var ids []string
+		for range 2 {
+			s, err := m.Create(t.Context(), Session{Identity: Identity{ID: "ada"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, s.ID)
+		}
+		l := NewMemoryRevocations(MaxEntries(2))
+		revoke := func(token string, d time.Duration) error {
+			return l.Revoke(t.Context(), Revocation{User: "ada", TokenID: token, Until: time.Now().Add(d)})
+		}
+		for token, d := range map[string]time.Duration{"a": time.Hour, "b": 2 * time.Hour} {
+			if err := revoke(token, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := revoke("a", 3*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour / 2)
+		if _, err := m.Touch(t.Context(), []Activity{{ID: ids[0], At: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour / 2)
+		if _, err := m.Create(t.Context(), Session{Identity: Identity{ID: "ada"}}); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		if err := revoke("c", time.Hour); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// In a bubble all of them are created at the same instant.
+func TestMemorySessionsOrderWithinAnInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemorySessions()
+		var want []string
+		for range 20 {
+			s, err := m.Create(t.Context(), Session{Identity: Identity{ID: "ada"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append([]string{s.ID}, want...)
+		}
+		list, err := m.List(t.Context(), "ada", 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range list {
+			if s.ID != want[i] {
+				t.Fatalf("%d is out of order", i)
+			}
+		}
+	})
+}
+
 // What comes and goes leaves nothing, however it goes.
 func TestMemorySessionsLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -53,6 +53,7 @@ func TestSourcesFind(t *testing.T) {
 		{name: "two cookies", sources: all, header: [][2]string{{"Cookie", "session=C; session=D"}}, source: SourceCookie, bad: true},
 		{name: "two cookies in two headers", sources: all, header: [][2]string{{"Cookie", "session=C"}, {"Cookie", "session=D"}}, source: SourceCookie, bad: true},
 		{name: "empty cookie beside one", sources: all, header: [][2]string{{"Cookie", "session=; session=C"}}, token: "C", source: SourceCookie},
+		{name: "empty cookie behind one", sources: all, header: [][2]string{{"Cookie", "session=C; session="}}, token: "C", source: SourceCookie},
 		{name: "cookie too long", sources: all, header: [][2]string{{"Cookie", "session=" + long + "a"}}, source: SourceCookie, bad: true},
 
 		{name: "subprotocol", header: [][2]string{{"Sec-WebSocket-Protocol", "wardroom.v1.json, bearer.T"}}, token: "T", source: SourceSubprotocol},

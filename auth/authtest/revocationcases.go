@@ -204,6 +204,8 @@ func revocationsAddUp(s *sessions) {
 	s.revoke(auth.Revocation{User: "ada", TokenID: "two", Until: s.in(3)})
 	s.revoke(auth.Revocation{User: "ada", TokenID: "ever"})
 	s.revoke(auth.Revocation{User: "ada", TokenID: "ever", Until: s.in(1)})
+	s.revoke(auth.Revocation{User: "ada", TokenID: "from now on", Until: s.in(1)})
+	s.revoke(auth.Revocation{User: "ada", TokenID: "from now on"})
 	fresh := func(token string) auth.Identity { return auth.Identity{ID: "ada", TokenID: token, IssuedAt: s.in(0)} }
 	s.refuses(old, true)
 	s.pass(2)
@@ -213,7 +215,7 @@ func revocationsAddUp(s *sessions) {
 	}
 	s.pass(1)
 	s.settle()
-	for token, revoked := range map[string]bool{"one": false, "two": false, "ever": true} {
+	for token, revoked := range map[string]bool{"one": false, "two": false, "ever": true, "from now on": true} {
 		s.refuses(fresh(token), revoked)
 	}
 }
