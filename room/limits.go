@@ -168,6 +168,8 @@ func (l *Limits) check() error {
 		"TextFrame": l.TextFrame, "ConnectionsPerIP": l.ConnectionsPerIP, "ConnectionsPerUser": l.ConnectionsPerUser,
 		"ConnectionsPerNode": l.ConnectionsPerNode, "Unauthenticated": l.Unauthenticated, "RoomsPerConnection": l.RoomsPerConnection, "RoomsPerUser": l.RoomsPerUser,
 		"Page": l.Page, "Crowd": l.Crowd, "Replay": l.Replay, "MaxLag": l.MaxLag, "CompressAbove": l.CompressAbove,
+		// A frame is bounded before anyone knows what room it is for.
+		"Data.BinaryBytes": l.Data.BinaryBytes,
 	} {
 		if n <= 0 {
 			return fmt.Errorf("Limits.%s is %d: %s", name, n, hint)
@@ -204,22 +206,30 @@ func (l *Limits) check() error {
 	return nil
 }
 
-// announce is what a client is told in its welcome. Rates are per second.
+// announce is what a client is told in its welcome. Rates are per second, and 0
+// is no limit.
 func (l *Limits) announce() []wire.Limit {
+	standard := validate.DefaultLimits()
+	bound := func(n, standard int) int64 { // see validate.Limits
+		if n == 0 {
+			n = standard
+		}
+		return int64(max(n, 0))
+	}
 	perSecond := func(r limit.Rate) int64 {
 		if r.Per <= 0 {
 			return 0
 		}
-		return int64(float64(r.Events) / r.Per.Seconds())
+		return max(1, int64(float64(r.Events)/r.Per.Seconds())) // 0 would be no limit
 	}
 	return []wire.Limit{
 		{Name: "text_frame_bytes", Value: int64(l.TextFrame)},
-		{Name: "text_chars", Value: int64(l.Data.TextChars)},
-		{Name: "json_bytes", Value: int64(l.Data.JSONBytes)},
+		{Name: "text_chars", Value: bound(l.Data.TextChars, standard.TextChars)},
+		{Name: "json_bytes", Value: bound(l.Data.JSONBytes, standard.JSONBytes)},
 		{Name: "binary_bytes", Value: int64(l.Data.BinaryBytes)},
-		{Name: "json_depth", Value: int64(l.Data.Depth)},
-		{Name: "array_elements", Value: int64(l.Data.Elements)},
-		{Name: "object_keys", Value: int64(l.Data.Keys)},
+		{Name: "json_depth", Value: bound(l.Data.Depth, standard.Depth)},
+		{Name: "array_elements", Value: bound(l.Data.Elements, standard.Elements)},
+		{Name: "object_keys", Value: bound(l.Data.Keys, standard.Keys)},
 		{Name: "rooms", Value: int64(l.RoomsPerConnection)},
 		{Name: "messages_per_second", Value: perSecond(l.Messages.Connection)},
 		{Name: "messages_per_second_user", Value: perSecond(l.Messages.User)},

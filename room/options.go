@@ -62,7 +62,7 @@ type hooks struct {
 func WithAuthenticator(a auth.Authenticator) Option {
 	return func(c *config) error {
 		if a == nil {
-			return errors.New("WithAuthenticator(nil)")
+			return errors.New("WithAuthenticator(nil): give it an auth.Authenticator, for instance a jwtauth.Authenticator")
 		}
 		c.authenticator = a
 		return nil
@@ -95,7 +95,7 @@ func InsecureAnyOrigin() Option {
 func WithCookie(name string) Option {
 	return func(c *config) error {
 		if name == "" {
-			return errors.New("WithCookie: the name is empty")
+			return errors.New(`WithCookie: the name is empty: give that of the cookie with the token, such as "__Host-session"`)
 		}
 		c.sources.Cookie = name
 		return nil
@@ -137,26 +137,42 @@ func WithRooms(pattern string, s Settings) Option {
 	}
 }
 
+// shared is an option for what nodes can share. A nil one must not turn a
+// cluster into single nodes in silence.
+func shared(option string, missing bool, set func(*config)) Option {
+	return func(c *config) error {
+		if missing {
+			return fmt.Errorf("%s(nil): leave it out to keep everything in this process", option)
+		}
+		set(c)
+		return nil
+	}
+}
+
 // WithStore keeps rooms elsewhere than in this process.
-func WithStore(s Store) Option { return func(c *config) error { c.store = s; return nil } }
+func WithStore(s Store) Option {
+	return shared("WithStore", s == nil, func(c *config) { c.store = s })
+}
 
 // WithBroker carries messages by other means than this process.
-func WithBroker(b Broker) Option { return func(c *config) error { c.broker = b; return nil } }
+func WithBroker(b Broker) Option {
+	return shared("WithBroker", b == nil, func(c *config) { c.broker = b })
+}
 
 // WithLimiter counts the rates of users and rooms elsewhere than in this
 // process.
 func WithLimiter(l limit.Limiter) Option {
-	return func(c *config) error { c.limiter = l; return nil }
+	return shared("WithLimiter", l == nil, func(c *config) { c.limiter = l })
 }
 
 // WithSessions keeps sessions and revocations elsewhere than in this process.
 func WithSessions(s auth.SessionStore) Option {
-	return func(c *config) error { c.sessions = s; return nil }
+	return shared("WithSessions", s == nil, func(c *config) { c.sessions = s })
 }
 
 // WithPresence keeps presence elsewhere than in this process.
 func WithPresence(s presence.Store) Option {
-	return func(c *config) error { c.presence = s; return nil }
+	return shared("WithPresence", s == nil, func(c *config) { c.presence = s })
 }
 
 // WithLimits replaces [DefaultLimits].
@@ -171,7 +187,15 @@ func WithLimits(l Limits) Option {
 }
 
 // WithLogger sets the logger. The default is slog.Default.
-func WithLogger(l *slog.Logger) Option { return func(c *config) error { c.log = l; return nil } }
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger(nil): use slog.New(slog.DiscardHandler) to log nothing")
+		}
+		c.log = l
+		return nil
+	}
+}
 
 // WithNode names this server among those that share its stores. The default is
 // random.
@@ -227,9 +251,12 @@ func (c *config) complete() (*origin.Policy, *limit.ClientIP, error) {
 	if c.anyOrigin && len(c.origins) > 0 {
 		return nil, nil, errors.New("WithOrigins and InsecureAnyOrigin contradict each other: use one")
 	}
+	if c.anyOrigin && c.requireOrigin {
+		return nil, nil, errors.New("RequireOrigin and InsecureAnyOrigin contradict each other: use one")
+	}
 	policy, err := origin.New(c.origins...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("WithOrigins: %w", err)
 	}
 	policy.RequireOrigin = c.requireOrigin
 	trusted, err := limit.ParseTrusted(c.proxies...)

@@ -87,8 +87,14 @@ func (s *Settings) normalise() error {
 	if s.MaxMembers == 0 {
 		s.MaxMembers = defaultMaxMembers
 	}
-	if s.MaxMembers < 0 || s.History.Messages < 0 || s.History.Age < 0 {
-		return fmt.Errorf("negative MaxMembers or History")
+	if s.MaxMembers < 0 {
+		return fmt.Errorf("Settings.MaxMembers is %d: use 0 for 1,000, or a number of users", s.MaxMembers)
+	}
+	if s.History.Messages < 0 || s.History.Age < 0 {
+		return fmt.Errorf("Settings.History is %+v: use room.Keep(1000, 24*time.Hour), or leave it out to keep nothing", s.History)
+	}
+	if s.History.Messages == 0 && s.History.Age > 0 {
+		return fmt.Errorf("Settings.History keeps 0 messages for %v: use room.Keep(1000, 24*time.Hour), or leave it out to keep nothing", s.History.Age)
 	}
 	for event := range s.Events {
 		if !validate.Event(event) {
@@ -145,6 +151,9 @@ func parsePattern(text string, s Settings) (pattern, error) {
 	if err := s.normalise(); err != nil {
 		return pattern{}, fmt.Errorf("rooms %q: %w", text, err)
 	}
+	if len(text) > validate.MaxRoomLen {
+		return pattern{}, fmt.Errorf("rooms %q: use a name or pattern of at most %d characters", text, validate.MaxRoomLen)
+	}
 	segments := strings.Split(text, ":")
 	wild := false
 	for _, seg := range segments {
@@ -157,9 +166,6 @@ func parsePattern(text string, s Settings) (pattern, error) {
 	}
 	if !wild {
 		s.Standing = true
-		if !validate.Room(text) {
-			return pattern{}, fmt.Errorf("rooms %q: longer than 64 bytes", text)
-		}
 	}
 	return pattern{text: text, segments: segments, settings: s}, nil
 }
