@@ -381,12 +381,17 @@ func (c *client) must(typ string, members ...string) result {
 	if f.Error != nil {
 		c.t.Fatalf("%s %s: %s", typ, strings.Join(members, ","), f)
 	}
-	var r result
-	if err := json.Unmarshal(f.Data, &r); err != nil {
+	r, err := parseResult(f)
+	if err != nil {
 		c.t.Fatalf("%s: %v", f, err)
 	}
-	r.raw = string(f.Data)
 	return r
+}
+
+func parseResult(f frame) (r result, err error) {
+	err = json.Unmarshal(f.Data, &r)
+	r.raw = string(f.Data)
+	return r, err
 }
 
 // refused is request for one that is refused with the code.
