@@ -142,6 +142,7 @@ func TestOriginForms(t *testing.T) {
 		"IPv6 without brackets":      "https://2001:db8::1",
 		"IPv6 unclosed":              "https://[2001:db8::1",
 		"IPv6 with a tail":           "https://[2001:db8::1].evil.com",
+		"IPv6 with a port glued on":  "https://[2001:db8::1]x443",
 		"IPv6 with a zone":           "https://[2001:db8::1%25eth0]",
 		"IPv4 in brackets":           "http://[127.0.0.1]:3000",
 		"IPv4 short":                 "http://127.1:3000",
@@ -218,6 +219,7 @@ func TestOriginForgedHost(t *testing.T) {
 }
 
 func TestOriginSameOrigin(t *testing.T) {
+	long := strings.Repeat("a.", 126) + "co" // 254 bytes, one too many
 	p := policy(t)
 	for _, tt := range []struct {
 		host   string
@@ -244,6 +246,9 @@ func TestOriginSameOrigin(t *testing.T) {
 		{"app.com", false, "https://app.com.evil.com", false},
 		{"app.com", false, "https://evil.com", false},
 		{"app.com.", false, "https://app.com", false},
+		{"[fe80::1%eth0]", false, "http://[fe80::1%eth0]", false},
+		{long, false, "http://" + long, false},
+		{long[2:], false, "http://" + long[2:], true},
 		{"", false, "https://app.com", false},
 		{"", false, "https://", false},
 		{"user@app.com", false, "https://app.com", false},
@@ -296,6 +301,7 @@ func TestNewRefuses(t *testing.T) {
 		{"https://*.com", "too near the end"},
 		{"https://app.*", "too near the end"},
 		{"https://*.*.com", "too near the end"},
+		{"https://a.*.com", "too near the end"},
 		{"https://*app.example.com", "whole label"},
 		{"https://app*.example.com", "whole label"},
 		{"https://**.example.com", "whole label"},
@@ -306,6 +312,7 @@ func TestNewRefuses(t *testing.T) {
 		{"https://app.com:99999", "is not an origin"},
 		{"https://", "is not an origin"},
 		{"https://127.1", "is not an origin"},
+		{"https://0x7f.0.0.0x1", "is not an origin"},
 		{"https://*.0.0.1", "is not an origin"},
 		{"https://[::1", "is not an origin"},
 		{"https://-a.com", "is not an origin"},
@@ -326,6 +333,7 @@ func TestNewWildcards(t *testing.T) {
 	}{
 		{"http://*.localhost:8080", "http://a.localhost:8080", true},
 		{"http://*.localhost:8080", "http://localhost:8080", false},
+		{"http://*.localhost:8080", "https://a.localhost:8080", false},
 		{"http://*.LOCALHOST", "http://a.localhost:80", true},
 		{"https://*.corp.internal", "https://a.corp.internal", true},
 		{"https://a.*.example.com", "https://a.b.example.com", true},

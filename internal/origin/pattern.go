@@ -104,7 +104,7 @@ func reserved(tld string) bool {
 
 // matches reports whether o is what the pattern t describes. Scheme and port are compared as they are.
 func (t tuple) matches(o tuple) bool {
-	if t.scheme != o.scheme || t.port != o.port || strings.Contains(o.host, ":") {
+	if t.scheme != o.scheme || t.port != o.port {
 		return false
 	}
 	pattern, host := t.host, o.host

@@ -26,11 +26,7 @@ func parseOrigin(s string) (tuple, bool) {
 	if !ok || !isScheme(scheme) {
 		return tuple{}, false
 	}
-	scheme = lower(scheme)
-	if scheme == "file" {
-		return tuple{}, false
-	}
-	return parseHostPort(scheme, rest)
+	return parseHostPort(lower(scheme), rest)
 }
 
 // parseHostPort reads host [ ":" port ], the form of a Host header (RFC 9110 section 7.2) too. Userinfo, paths, queries
