@@ -18,6 +18,7 @@ func TestChat(t *testing.T) {
 		tell func(*testing.T, house)
 	}{
 		{"talk", talk},
+		{"reload", reload},
 		{"markup", markup},
 		{"change", change},
 		{"doors", doors},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -60,6 +61,25 @@ func talk(t *testing.T, h house) {
 	grace.click("#sign-out")
 	ada.members("ada")
 	grace.until("the sign-in form is back", `seen.visible(document.getElementById("login-form"))`)
+}
+
+// reload is what some do when they are not sure.
+func reload(t *testing.T, h house) {
+	srv := h.serve(t)
+	ada := h.visit(t, srv, "Ada")
+	grace := h.visit(t, srv, "Grace")
+	grace.say("Stay a while")
+	ada.goTo("tiny")
+	ada.inside("tiny")
+
+	ada.do(chromedp.Reload())
+	ada.online()
+	ada.inside("tiny") // still herself, and in the same place
+	ada.goTo("lobby")
+	ada.sees("Stay a while")
+	ada.say("I am back")
+	grace.sees("I am back")
+	grace.members("ada", "grace")
 }
 
 // markup is a message that would do something if it were not mere text.

@@ -70,10 +70,11 @@ function start() {
   client.on("error", (error) => error.code !== "disconnected" && toast(error));
   client.connect().catch(() => {}); // the state says why
 
-  const before = session.current().rooms ?? ["lobby"];
+  // Back to where we were before a reload.
+  const { rooms: before = ["lobby"], current = "lobby" } = session.current();
   for (const name of new Set([...Object.keys(rooms), ...before])) list(name);
-  for (const name of before) open(views.get(name)); // back to where we were before a reload
-  bringToFront(session.current().current ?? "lobby");
+  for (const name of before) open(views.get(name));
+  bringToFront(current);
   composer.focus();
 }
 
