@@ -92,9 +92,11 @@ type Member struct {
 	Connections int
 }
 
-// EmptyRoom is a room in which nobody is.
+// EmptyRoom is a room that has a record and in which nobody is.
 type EmptyRoom struct {
-	Room  string
+	Room string
+	// Since is when the last member left or the record was made, whichever
+	// was later, to the millisecond.
 	Since time.Time
 }
 
@@ -136,16 +138,17 @@ type Store interface {
 	// is in already makes the same checks and changes nothing.
 	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (Admission, error)
 
-	// Owned counts the records whose Owner is the user.
+	// Owned counts the records whose Owner is the user; nobody owns those
+	// without an Owner, so that for an empty ID it is 0.
 	Owned(ctx context.Context, user string) (int, error)
 
-	// Empty returns up to limit rooms that have a record and in which nobody
-	// has been since before the given time, in any order. A room in which
-	// nobody has ever been is empty since its record was created.
+	// Empty returns up to limit rooms, at least 1, that are empty since before
+	// the given time, in any order.
 	Empty(ctx context.Context, before time.Time, limit int) ([]EmptyRoom, error)
 
 	// DeleteEmpty is Delete for a room that is still empty since before the
-	// given time, and reports whether it was.
+	// given time, and reports whether it was. A room that it reports false for
+	// has not changed, whether there is one or not.
 	DeleteEmpty(ctx context.Context, room string, before time.Time) (bool, error)
 
 	// Sanction lays a sanction on a user until some time, replacing one of

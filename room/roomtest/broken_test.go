@@ -31,7 +31,7 @@ func TestBroken(t *testing.T) {
 				run(t, bug, StoreOptions{Seed: 1}, cases)
 			},
 			func(t *testing.T, bug string, cases []testCase[*storeScript]) {
-				run(t, bug, StoreOptions{Seed: 1, RealTime: true}, cases)
+				run(t, bug, StoreOptions{Seed: 1, RealTime: true, Slack: 100 * time.Millisecond}, cases)
 			})
 		t.Run("nodes of their own", func(t *testing.T) {
 			peer := func(*testing.T, room.Store) room.Store { return room.NewMemoryStore() }
@@ -48,7 +48,7 @@ func TestBroken(t *testing.T) {
 				run(t, bug, BrokerOptions{Seed: 1}, cases)
 			},
 			func(t *testing.T, bug string, cases []testCase[*brokerScript]) {
-				run(t, bug, BrokerOptions{Seed: 1, RealTime: true}, cases)
+				run(t, bug, BrokerOptions{Seed: 1, RealTime: true, Slack: 100 * time.Millisecond}, cases)
 			})
 		t.Run("nodes of their own", func(t *testing.T) {
 			peer := func(*testing.T, room.Broker) room.Broker { return room.NewMemoryBroker() }

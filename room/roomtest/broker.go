@@ -53,7 +53,7 @@ func runBroker(t *testing.T, newBroker func(t *testing.T) room.Broker, o BrokerO
 	}
 	o.Seed = seedOr(o.Seed)
 	runCases(t, o.RealTime, cases, func(t *testing.T) *brokerScript {
-		s := &brokerScript{t: t, clock: clock{o.RealTime, o.Slack}, delivery: o.Delivery, seed: o.Seed, a: newBroker(t)}
+		s := &brokerScript{t: t, clock: clock{real: o.RealTime, slack: o.Slack}, delivery: o.Delivery, seed: o.Seed, a: newBroker(t)}
 		s.b = s.a
 		if o.Peer != nil {
 			s.b = o.Peer(t, s.a)

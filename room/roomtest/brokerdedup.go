@@ -96,9 +96,9 @@ func brokerDedupWindow(s *brokerScript) {
 	l.cancel()
 
 	// It outlives the messages, the subscribers, and what else is there.
-	short := room.Keep(1, 100*time.Millisecond)
+	short := room.Keep(1, s.some())
 	only := s.store(withID(said("short", "ada", "1"), "id"), short)
-	s.pass(200 * time.Millisecond)
+	s.pass(s.some() + 2*time.Millisecond)
 	s.logged("short")
 	for i := range 50 {
 		s.store(said(fmt.Sprint("other", i), "ada", "1"), short)

@@ -11,25 +11,30 @@ import (
 )
 
 // kinds has a message of every kind that is published, with something in every
-// field that the kind uses.
+// field, and some of other shapes.
 func kinds(name string) []room.Message {
 	at := now()
-	binary := []byte{0, 1, 0xFF, '\n', '"', 0x80}
-	return []room.Message{
+	list := []room.Message{
 		{Kind: room.KindMessage, Room: name, Event: "message", From: "ada@example.com", Data: []byte(`{"text":"Grüße\u0000 <b>"}`), At: at},
 		{Kind: room.KindMessage, Room: name, Event: "a.b:c_d-e", From: "a|b+c", ID: strings.Repeat("i", 64), Data: []byte(`null`), At: at, Except: "connection"},
-		{Kind: room.KindMessage, Room: name, Event: "file", From: "ada", ID: "two words\n", Data: binary, Binary: true, At: at},
+		{Kind: room.KindMessage, Room: name, Event: "file", From: "ada", ID: "two words\n", Data: []byte{0, 1, 0xFF, '\n', '"', 0x80}, Binary: true, At: at},
 		{Kind: room.KindMessage, Room: name, Event: "empty", From: "ada", Binary: true, At: at},
 		{Kind: room.KindMessage, Room: name, Event: "host", Data: []byte(`"` + strings.Repeat("x", 100_000) + `"`), At: at},
-		{Kind: room.KindJoined, Room: name, From: "ada", Name: "Ada Lovelace \U0001F469", At: at, Except: "connection"},
-		{Kind: room.KindLeft, Room: name, From: "ada", Name: "Ada", Reason: "disconnected", At: at},
-		{Kind: room.KindUpdated, Room: name, Data: []byte(`{"room":"x","version":7}`), At: at},
+		{Kind: room.KindJoined, Room: name, From: "ada", At: at},
 		{Kind: room.KindDeleted, Room: name, At: at},
-		{Kind: room.KindKicked, Room: name, From: "eve", Reason: "spam & \"more\"", At: at},
-		{Kind: room.KindBanned, Room: name, From: "eve", Reason: "spam", Until: forever, At: at},
-		{Kind: room.KindMuted, Room: name, From: "eve", Reason: "noise", Until: at.Add(time.Hour), At: at},
-		{Kind: room.KindUnmuted, Room: name, From: "eve", At: at},
+		{Kind: room.KindBanned, Room: name, From: "eve", Until: forever, At: at},
 	}
+	for kind := room.KindMessage; kind <= room.KindRevoked; kind++ {
+		if kind == room.KindEdited || kind == room.KindRedacted {
+			continue // with Amend only
+		}
+		list = append(list, room.Message{
+			Kind: kind, Room: name, Event: "event", From: "ada", Name: "Ada Lovelace \U0001F469", Reason: "spam & \"more\"",
+			ID: fmt.Sprint("id", kind), Data: []byte(`{"room":"x","version":7}`), At: at, Target: 9, Until: at.Add(time.Hour),
+			Session: "session", Except: "connection",
+		})
+	}
+	return list
 }
 
 func brokerDeliver(s *brokerScript) {
@@ -54,7 +59,7 @@ func brokerDeliver(s *brokerScript) {
 }
 
 func brokerRooms(s *brokerScript) {
-	names := []string{"a", "A", "b", "a:b", "a:b:c", "a.b", "a_b", "a-b", "ab", strings.Repeat("r", 64), strings.Repeat("r", 63)}
+	names := []string{"*control", "a", "A", "b", "a:b", "a:b:c", "a.b", "a_b", "a-b", "ab", strings.Repeat("r", 64), strings.Repeat("r", 63)}
 	var subscribers []*listener
 	stored := make(map[string]room.Message)
 	for _, name := range names {

@@ -251,6 +251,8 @@ func (b *mutantBroker) deliver(l *mutantLog, m room.Message) {
 		m.Until = time.Time{}
 	case b.has("loses reasons"):
 		m.Reason = ""
+	case b.has("loses sessions"):
+		m.Session = ""
 	case b.has("loses who it is not for"):
 		m.Except = ""
 	case b.has("delivers without a position"):

@@ -22,7 +22,7 @@ func brokerRetentionByNumber(s *brokerScript) {
 func brokerRetentionByAge(s *brokerScript) {
 	age := 10 * time.Second
 	if s.real {
-		age = 1500 * time.Millisecond
+		age = 6 * s.slack
 	}
 	keep := room.Keep(100, age)
 	began := now()
@@ -89,7 +89,7 @@ func brokerRetentionChanges(s *brokerScript) {
 func brokerLast(s *brokerScript) {
 	age := time.Minute
 	if s.real {
-		age = 300 * time.Millisecond
+		age = 2 * s.slack
 	}
 	keep := room.Keep(2, age)
 	l := s.subscribe("room")

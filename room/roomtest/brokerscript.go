@@ -179,6 +179,7 @@ func differs(a, b room.Message) string {
 		{"Target", a.Target == b.Target},
 		{"Redacted", a.Redacted == b.Redacted},
 		{"Until", sameMilli(a.Until, b.Until)},
+		{"Session", a.Session == b.Session},
 		{"Except", a.Except == b.Except},
 		{"Offset", a.Offset == b.Offset},
 		{"Epoch", a.Epoch == b.Epoch},
@@ -190,15 +191,19 @@ func differs(a, b room.Message) string {
 	return ""
 }
 
+// kindNames are for people.
+var kindNames = map[room.Kind]string{
+	0: "no kind", room.KindMessage: "message", room.KindJoined: "joined", room.KindLeft: "left",
+	room.KindUpdated: "updated", room.KindDeleted: "deleted", room.KindEdited: "edited", room.KindRedacted: "redacted",
+	room.KindKicked: "kicked", room.KindBanned: "banned", room.KindMuted: "muted", room.KindUnmuted: "unmuted",
+}
+
 // brief is a message for people, without what is not set.
 func brief(m room.Message) string {
 	var b strings.Builder
-	kinds := []string{
-		"no kind", "message", "joined", "left", "updated", "deleted", "edited", "redacted", "kicked", "banned", "muted", "unmuted",
-	}
-	kind := fmt.Sprint("kind ", m.Kind)
-	if int(m.Kind) < len(kinds) {
-		kind = kinds[m.Kind]
+	kind, ok := kindNames[m.Kind]
+	if !ok {
+		kind = fmt.Sprint("kind ", m.Kind)
 	}
 	fmt.Fprintf(&b, "%s in %q", kind, m.Room)
 	for _, f := range []struct {
@@ -218,6 +223,7 @@ func brief(m room.Message) string {
 		{m.Redacted, "redacted", true},
 		{m.Reason != "", "reason", m.Reason},
 		{m.Except != "", "except", m.Except},
+		{m.Session != "", "session", m.Session},
 		{!m.Until.IsZero(), "until", m.Until.UTC()},
 		{!m.At.IsZero(), "at", m.At.UTC().Format("15:04:05.000")},
 	} {

@@ -154,9 +154,12 @@ func brokerCancelRace(s *brokerScript) {
 		var delivered atomic.Int64
 		storm(2+len(canceled), func(i int) {
 			if i < 2 { // publish
-				for !stop.Load() {
+				for n := 0; !stop.Load(); {
 					if _, ok := s.detachedPublish(alternate(i, s.a, s.b), said(name, "ada", "1"), room.Retention{}); !ok {
 						return
+					}
+					if n++; n%4 == 0 {
+						s.yield()
 					}
 				}
 				return

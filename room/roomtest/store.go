@@ -47,7 +47,7 @@ func runStore(t *testing.T, newStore func(t *testing.T) room.Store, o StoreOptio
 	}
 	o.Seed = seedOr(o.Seed)
 	runCases(t, o.RealTime, cases, func(t *testing.T) *storeScript {
-		s := &storeScript{t: t, clock: clock{o.RealTime, o.Slack}, seed: o.Seed, a: newStore(t)}
+		s := &storeScript{t: t, clock: clock{real: o.RealTime, slack: o.Slack}, seed: o.Seed, a: newStore(t)}
 		s.b = s.a
 		if o.Peer != nil {
 			s.b = o.Peer(t, s.a)

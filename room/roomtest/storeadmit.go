@@ -149,6 +149,9 @@ func (s *storeScript) overtaken(name string, version int64, user func(i int) str
 			if after {
 				late++
 			}
+			if n%8 == 7 {
+				s.yield()
+			}
 			ctx, cancel := callContext(s.t)
 			_, err := s.store().Admit(ctx, seat, version, plenty)
 			cancel()

@@ -63,6 +63,26 @@ func storeCases() []testCase[*storeScript] {
 			storeDeleteWithoutRecord,
 		},
 		{
+			"owned",
+			"Owned counts the records that name the user as their Owner, by whatever way they came and went. It caps how many rooms one user may make; a count that only grows locks them out.",
+			storeOwned,
+		},
+		{
+			"empty",
+			"Empty returns the rooms that have a record and in which nobody has been since before the given time, and says since when. A room that is missed stays for ever.",
+			storeEmpty,
+		},
+		{
+			"delete empty",
+			"DeleteEmpty deletes a room, with its sanctions, when it is empty since before the given time, and changes nothing otherwise. Somebody may have come back since Empty was asked.",
+			storeDeleteEmpty,
+		},
+		{
+			"delete empty race",
+			"Of an Admit and a DeleteEmpty at once one succeeds. If both did, somebody would sit in a room that is no more.",
+			storeDeleteEmptyRace,
+		},
+		{
 			"admit",
 			"The first connection of a user is told First, and the user is among the members, by the name of the seat and since now.",
 			storeAdmit,

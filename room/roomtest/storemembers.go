@@ -161,6 +161,18 @@ func storeContext(s *storeScript) {
 	if err == nil && !slices.Contains(ids(list), "ada") {
 		s.t.Fatalf("Members with a context that is done = %q without an error", ids(list))
 	}
+	n, err := s.store().Owned(done, rec.Owner)
+	check("Owned", err)
+	if err == nil && n < 1 {
+		s.t.Fatalf("Owned with a context that is done = %d without an error", n)
+	}
+	_, err = s.store().Empty(done, time.Now(), 10)
+	check("Empty", err)
+	deleted, err := s.store().DeleteEmpty(done, "room", forever)
+	check("DeleteEmpty", err)
+	if deleted {
+		s.t.Fatal("DeleteEmpty with a context that is done deleted a room with somebody in it")
+	}
 	check("Delete", s.store().Delete(done, "room"))
 
 	// And the store is none the worse for it.
@@ -181,8 +193,9 @@ func storeRandom(s *storeScript) {
 		runs, steps = 2, 200
 	}
 	rng := newRand(seed)
+	p := &storePlay{s: s, rng: rng, rooms: make(map[string]*modelRoom)}
 	for run := range runs {
-		p := &storePlay{s: s, rng: rng, prefix: fmt.Sprint("run", run, ":"), rooms: make(map[string]*modelRoom)}
+		p.prefix = fmt.Sprint("run", run, ":")
 		for range steps {
 			p.step()
 		}

@@ -22,6 +22,7 @@ type storePlay struct {
 
 type modelRoom struct {
 	record    *room.Record
+	emptied   time.Time // or the record made
 	users     map[string]*modelUser
 	sanctions map[modelSanction]time.Time
 }
@@ -97,7 +98,18 @@ func (p *storePlay) step() {
 	case n < 93:
 		p.s.lift(name, user, kind)
 		delete(r.sanctions, modelSanction{user, kind})
+	case n < 94:
+		p.s.owned(map[string]int{"ada": p.owned("ada"), "bob": p.owned("bob"), "": 0})
 	case n < 95:
+		p.empty()
+	case n < 96:
+		before := p.before()
+		empty := r.record != nil && len(r.users) == 0 && r.emptied.Before(before)
+		p.s.deleteEmpty(name, before, empty)
+		if empty {
+			delete(p.rooms, name)
+		}
+	case n < 97:
 		if r.record == nil {
 			p.s.removeNone(name)
 		} else {
@@ -144,7 +156,7 @@ func (p *storePlay) create(r *modelRoom, name string) {
 	}
 	rec.Version = 1
 	p.s.same("Create", got, rec)
-	r.record = &rec
+	r.record, r.emptied = &rec, time.Now()
 }
 
 func (p *storePlay) update(r *modelRoom, name string) {
@@ -155,6 +167,9 @@ func (p *storePlay) update(r *modelRoom, name string) {
 		return
 	}
 	rec = p.s.update(rec)
+	if r.record == nil {
+		r.emptied = time.Now()
+	}
 	r.record = &rec
 }
 
@@ -200,6 +215,43 @@ func (p *storePlay) dismiss(r *modelRoom, seat room.Seat) {
 	p.s.dismiss(seat, len(user.connections) == 0)
 	if len(user.connections) == 0 {
 		delete(r.users, seat.User)
+		r.emptied = time.Now()
+	}
+}
+
+func (p *storePlay) owned(user string) (n int) {
+	for _, r := range p.rooms {
+		if r.record != nil && r.record.Owner == user {
+			n++
+		}
+	}
+	return n
+}
+
+// before is a time to ask for empty rooms by, well clear of what a clock that
+// is off by the slack could see otherwise.
+func (p *storePlay) before() time.Time {
+	if p.s.real {
+		return now().Add(pick(p.rng, -time.Hour, time.Hour))
+	}
+	return now().Add(time.Duration(p.rng.IntN(10)-8) * time.Second)
+}
+
+func (p *storePlay) empty() {
+	before := p.before()
+	got := p.s.empty(before, everyone)
+	for name, r := range p.rooms {
+		since, listed := got[name]
+		if want := r.record != nil && len(r.users) == 0 && r.emptied.Before(before); listed != want {
+			p.s.t.Fatalf("Empty(before %v) has %q: %v, want %v", before, name, listed, want)
+		}
+		if listed && !p.s.real && !sameMilli(since, r.emptied) {
+			p.s.t.Fatalf("%q is empty since %v, want %v", name, since, r.emptied)
+		}
+		delete(got, name)
+	}
+	if len(got) > 0 {
+		p.s.t.Fatalf("Empty has %v, which are no rooms", got)
 	}
 }
 

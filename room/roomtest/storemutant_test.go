@@ -17,10 +17,12 @@ type mutantStore struct {
 	bug   string
 	mu    sync.Mutex // protects rooms
 	rooms map[string]*mutantRoom
+	owned map[string]int
 }
 
 type mutantRoom struct {
 	record    room.Record
+	emptied   time.Time
 	users     map[string]*mutantUser
 	sanctions map[string]time.Time
 }
@@ -32,7 +34,7 @@ type mutantUser struct {
 }
 
 func newMutantStore(bug string) *mutantStore {
-	return &mutantStore{bug: bug, rooms: make(map[string]*mutantRoom)}
+	return &mutantStore{bug: bug, rooms: make(map[string]*mutantRoom), owned: make(map[string]int)}
 }
 
 func (s *mutantStore) has(bug string) bool { return s.bug == bug }
@@ -127,8 +129,69 @@ func (s *mutantStore) Create(_ context.Context, rec room.Record) (room.Record, e
 	case s.has("creating empties the room"):
 		clear(r.users)
 	}
-	r.record = rec
+	s.owned[rec.Owner]++
+	r.record, r.emptied = rec, time.Now()
+	if s.has("what nobody used is not empty") {
+		r.emptied = forever
+	}
 	return rec, nil
+}
+
+func (s *mutantStore) Owned(_ context.Context, user string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if user == "" && !s.has("nobody owns the host's") {
+		return 0, nil
+	}
+	return s.owned[user], nil
+}
+
+func (s *mutantStore) emptySince(r *mutantRoom, before time.Time) bool {
+	switch {
+	case r.record.Version == 0 && !s.has("no record is empty too"):
+		return false
+	case s.has("times are not compared"):
+		return len(r.users) == 0
+	case s.has("before is included") && r.emptied.Equal(before):
+		return len(r.users) == 0
+	}
+	return len(r.users) == 0 && r.emptied.Before(before)
+}
+
+func (s *mutantStore) Empty(_ context.Context, before time.Time, limit int) ([]room.EmptyRoom, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []room.EmptyRoom
+	for name, r := range s.rooms {
+		if s.emptySince(r, before) && (len(list) < limit || s.has("all empty ones")) {
+			list = append(list, room.EmptyRoom{Room: name, Since: r.emptied})
+		}
+	}
+	return list, nil
+}
+
+func (s *mutantStore) DeleteEmpty(_ context.Context, name string, before time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.room(name)
+	switch {
+	case s.has("deletes who is in") && r.record.Version != 0:
+	case s.has("empties what is not empty") && len(r.users) == 0 && !s.emptySince(r, before):
+		clear(r.sanctions)
+		return false, nil
+	case !s.emptySince(r, before):
+		return false, nil
+	}
+	s.apart("empty apart")
+	if !s.has("emptying frees no owner") {
+		s.owned[r.record.Owner]--
+	}
+	r.record = room.Record{}
+	clear(r.users)
+	if !s.has("emptying leaves sanctions") {
+		clear(r.sanctions)
+	}
+	return true, nil
 }
 
 func (s *mutantStore) Record(ctx context.Context, name string) (room.Record, error) {
@@ -179,6 +242,13 @@ func (s *mutantStore) Update(_ context.Context, rec room.Record) (room.Record, e
 	case s.has("updating lifts sanctions"):
 		clear(r.sanctions)
 	}
+	if !s.has("rooms cannot be given away") {
+		s.owned[r.record.Owner]--
+		s.owned[rec.Owner]++
+	}
+	if r.record.Version == 0 || s.has("updates are visits") {
+		r.emptied = time.Now()
+	}
 	r.record = rec
 	return rec, nil
 }
@@ -190,6 +260,9 @@ func (s *mutantStore) Delete(_ context.Context, name string) error {
 	none := r.record.Version == 0
 	if none && s.has("deletes nothing without a record") {
 		return room.ErrNoRoom
+	}
+	if !s.has("owned only grows") {
+		s.owned[r.record.Owner]--
 	}
 	r.record = room.Record{}
 	switch {
@@ -386,6 +459,9 @@ func (s *mutantStore) Dismiss(_ context.Context, seat room.Seat) (bool, error) {
 	}
 	s.apart("last apart")
 	delete(r.users, u.User)
+	if !s.has("empty since it was made") {
+		r.emptied = time.Now()
+	}
 	return true, nil
 }
 

@@ -38,8 +38,7 @@ func storeBan(s *storeScript) {
 }
 
 func storeBanEnds(s *storeScript) {
-	d := time.Second + 2*s.slack
-	until := now().Add(d)
+	until := now().Add(s.some())
 	s.sanction("room", "eve", room.Ban, until)
 	s.sanction("room", "mal", room.Ban, until.Add(time.Hour))
 	s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
@@ -79,7 +78,7 @@ func (s *storeScript) muted(seat room.Seat, first bool, until time.Time) {
 
 func storeMute(s *storeScript) {
 	never := time.Time{}
-	until := now().Add(time.Second + 2*s.slack)
+	until := now().Add(s.some())
 	s.muted(seat("room", "ada", "1"), true, never)
 	s.sanction("room", "ada", room.Mute, until)
 	s.sanction("room", "bob", room.Mute, until)

@@ -104,6 +104,54 @@ func (s *storeScript) remove(name string) {
 	}
 }
 
+// owned fails unless the users own so many records each.
+func (s *storeScript) owned(want map[string]int) {
+	s.t.Helper()
+	for user, n := range want {
+		for range 2 {
+			ctx, cancel := callContext(s.t)
+			got, err := s.store().Owned(ctx, user)
+			cancel()
+			if err != nil || got != n {
+				s.t.Fatalf("Owned(%q) = %d, error %v; want %d", user, got, err, n)
+			}
+		}
+	}
+}
+
+// empty returns the rooms that are empty since before a time, and since when.
+func (s *storeScript) empty(before time.Time, limit int) map[string]time.Time {
+	s.t.Helper()
+	ctx, cancel := callContext(s.t)
+	defer cancel()
+	list, err := s.store().Empty(ctx, before, limit)
+	if err != nil {
+		s.t.Fatalf("Empty(before %v, limit %d): %v", before, limit, err)
+	}
+	if len(list) > limit {
+		s.t.Fatalf("Empty(before %v, limit %d) returned %d rooms", before, limit, len(list))
+	}
+	rooms := make(map[string]time.Time, len(list))
+	for _, e := range list {
+		if _, twice := rooms[e.Room]; twice {
+			s.t.Fatalf("Empty(before %v, limit %d) has %q twice", before, limit, e.Room)
+		}
+		rooms[e.Room] = e.Since
+	}
+	return rooms
+}
+
+// deleteEmpty must succeed and say whether it deleted.
+func (s *storeScript) deleteEmpty(name string, before time.Time, deleted bool) {
+	s.t.Helper()
+	ctx, cancel := callContext(s.t)
+	defer cancel()
+	got, err := s.store().DeleteEmpty(ctx, name, before)
+	if err != nil || got != deleted {
+		s.t.Fatalf("DeleteEmpty(%q, before %v) = %v, error %v; want %v", name, before, got, err, deleted)
+	}
+}
+
 func (s *storeScript) removeNone(name string) {
 	s.t.Helper()
 	ctx, cancel := callContext(s.t)

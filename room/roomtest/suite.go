@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,18 +50,33 @@ func runCases[S any](t *testing.T, realTime bool, cases []testCase[S], script fu
 
 // clock is the time of a suite.
 type clock struct {
-	real  bool
-	slack time.Duration
+	real   bool
+	slack  time.Duration
+	yields atomic.Int64
+}
+
+// some is a while: a second, or long enough for what a clock may be off by.
+func (c *clock) some() time.Duration {
+	if c.real {
+		return 4 * c.slack
+	}
+	return time.Second
 }
 
 // pass lets d pass, and on a real clock the slack on top.
-func (c clock) pass(d time.Duration) { time.Sleep(d + c.slack) }
+func (c *clock) pass(d time.Duration) { time.Sleep(d + c.slack) }
 
-// yield lets others run. In a bubble it must not sleep: time passes there only
-// when nobody has anything to do.
-func (c clock) yield() {
+// yield lets others run. In a bubble it mostly does not sleep, since whoever
+// sleeps there is woken only when nobody has anything to do, and a race needs
+// them to; but it must sometimes, or time would stand still for what is tested,
+// and the longer it goes on, the longer.
+func (c *clock) yield() {
 	if c.real {
 		time.Sleep(100 * time.Microsecond)
+		return
+	}
+	if n := c.yields.Add(1); n%32 == 0 {
+		time.Sleep(time.Duration(n/32) * time.Microsecond)
 		return
 	}
 	for range 10 {
