@@ -42,10 +42,22 @@ func (r *refusal) with(name, value string) *refusal {
 // first, and everything before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start()
+	if s.attend() {
+		defer s.wg.Done()
+	} // else admit refuses it
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	r = r.WithContext(ctx)
 	c := s.newConn(s.clientIP.Addr(r))
-	if err := s.admit(r, c); err != nil {
+	refused := s.admit(r, c)
+	if refused == nil && !hijackable(w) {
+		s.endSession(c)
+		refused = refuseHandshake(http.StatusInternalServerError, CodeInternal, errNotHijackable)
+	}
+	if refused != nil {
 		c.release()
-		s.refuseHTTP(w, r, c, err)
+		s.refuseHTTP(w, r, c, refused)
 		return
 	}
 	socket, err := transport.Accept(w, r, &s.socket)
@@ -63,6 +75,33 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The handler returns, so that net/http can free what it holds for a
 	// request; the connection goes on in a goroutine of the server.
 	s.wg.Go(func() { c.run(r) })
+}
+
+// attend makes Shutdown wait for a handshake, or reports that it is too late
+// for one.
+func (s *Server) attend() bool {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	if !s.draining {
+		s.wg.Add(1)
+	}
+	return !s.draining
+}
+
+var errNotHijackable = errors.New("a middleware's ResponseWriter hides the connection: it has to be an http.Hijacker or have Unwrap (see http.ResponseController)")
+
+// hijackable looks as http.ResponseController does.
+func hijackable(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // admit decides whether the handshake may become a connection, and fills c.
@@ -198,7 +237,7 @@ func handshakeAuth(err error) *refusal {
 	var e *Error
 	switch {
 	case errors.As(err, &e) && e.Code == CodeInternal, // a panic
-		errors.Is(err, auth.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		errors.Is(err, auth.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refuseHandshake(http.StatusServiceUnavailable, CodeUnavailable, err).with("Retry-After", retryAfter(time.Second))
 	default:
 		return unauthenticated(err)
