@@ -154,6 +154,35 @@ func TestShutdownWaitsForClosing(t *testing.T) {
 	})
 }
 
+// A handshake that is waiting for the host is not waited for longer than the
+// rest.
+func TestShutdownEndsHandshakes(t *testing.T) {
+	asked := make(chan struct{}, 2)
+	h := serve(t, house(), room.OnConnect(func(ctx context.Context, _ *room.Conn, _ *http.Request) error {
+		asked <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	var dialing sync.WaitGroup
+	for _, token := range []string{"ada", "slow"} {
+		dialing.Go(func() {
+			if _, status, _, body := h.handshake(upgrade("Authorization: Bearer " + token)...); status != http.StatusServiceUnavailable {
+				t.Errorf("%s: %d %s", token, status, body)
+			}
+		})
+	}
+	<-asked
+	time.Sleep(10 * time.Millisecond) // for the one that no hook sees
+	began := time.Now()
+	if err := h.srv.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	dialing.Wait()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // A server that nobody used is shut down at once, and before any use.
 func TestShutdownUnused(t *testing.T) {
 	h := serve(t, house())
