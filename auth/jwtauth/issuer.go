@@ -48,10 +48,9 @@ type Issuer struct {
 	SharedIDs bool
 
 	// Identify, if set, makes the Identity. It gets the claims, all of them verified and read-only, and the Identity that
-	// Claims gives, and returns that one changed as it likes. An ID that is not valid refuses the token;
-	// ExpiresAt can only be moved forward in time to an earlier instant. It must be safe for concurrent use. Its result is
-	// cached with the token; see [WithCache]. Its error refuses the token, or is answered as unavailable if it is an
-	// [auth.ErrUnavailable].
+	// Claims gives, and returns that one changed as it likes. An ID that is not valid refuses the token, and ExpiresAt
+	// can only become earlier. It must be safe for concurrent use. Its result is cached with the token; see [WithCache].
+	// Its error refuses the token, or is answered as unavailable if it is an [auth.ErrUnavailable].
 	Identify func(ctx context.Context, claims map[string]any, id auth.Identity) (auth.Identity, error)
 
 	// InsecureAnyIssuer accepts every iss claim, and none. It is for a single issuer without a Name.
