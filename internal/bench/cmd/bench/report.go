@@ -1,0 +1,140 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// row is a line of the table: a figure of a scenario.
+type row struct {
+	scenario string
+	unit     string
+	value    func(result) float64
+	format   string
+}
+
+func rows() []row {
+	perMillion := func(r result) float64 { return r.PerMillion }
+	return []row{
+		{"A", "CPU s per million deliveries", perMillion, "%.2f"},
+		{"B", "CPU s per million deliveries", perMillion, "%.1f"},
+		{"C", "CPU s per million deliveries", perMillion, "%.1f"},
+		{"C", "p50 latency, ms", func(r result) float64 { return r.P50 }, "%.0f"},
+		{"C", "p99 latency, ms", func(r result) float64 { return r.P99 }, "%.0f"},
+		{"D", "KiB RSS each", func(r result) float64 { return r.KiB }, "%.1f"},
+		{"E", "CPU µs each", func(r result) float64 { return r.Connect }, "%.0f"},
+		{"F", "CPU s per million deliveries", perMillion, "%.1f"},
+	}
+}
+
+// report prints the tables.
+func (p *plan) report(w io.Writer, reps int) {
+	fmt.Fprintf(w, "%s, %s, Linux %s, %d CPUs, %s, node %s. Server on CPU %d, load on CPU %d, GOMAXPROCS=1 for both. Medians of %d interleaved runs, %v each.\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 MST"), model(), kernel(), runtime.NumCPU(), runtime.Version(), output("node", "--version"), p.serverCPU, p.loadCPU, reps, p.dur)
+	fmt.Fprint(w, "wardroom: HS256 tokens verified (where the row does not say otherwise), origin rules at their default, every limit counted (rates raised so that the load is not refused), "+
+		"JSON and UTF-8 validated, sessions, presence, audit log at level warn, heartbeats, slow-consumer rule, memory stores; no history.\n\n")
+	for _, s := range p.scenarios {
+		fmt.Fprintf(w, "- %s: "+s.about+"\n", s.name, s.members)
+	}
+	fmt.Fprint(w, "\n")
+	p.table(w, rows())
+	busy := func(r result) float64 { return 100 * r.LoadCPU / max(r.Seconds, 1e-9) }
+	served := func(r result) float64 { return 100 * r.CPU / max(r.Seconds, 1e-9) }
+	thousands := func(r result) float64 { return float64(r.Deliveries) / max(r.Seconds, 1e-9) / 1000 }
+	perRead := func(r result) float64 { return r.PerRead }
+	var further []row
+	for _, s := range p.scenarios {
+		if s.name == "D" || s.name == "E" {
+			continue
+		}
+		further = append(further,
+			row{s.name, "thousand deliveries/s", thousands, "%.0f"}, row{s.name, "server busy, %", served, "%.0f"},
+			row{s.name, "load busy, %", busy, "%.0f"}, row{s.name, "deliveries per read of a client", perRead, "%.1f"})
+	}
+	if len(further) > 0 {
+		fmt.Fprint(w, "\nWhether the load was the limit, and how much was joined:\n\n")
+		p.table(w, further)
+	}
+	for _, f := range p.failures {
+		fmt.Fprintf(w, "\nFailed: %s\n", f)
+	}
+}
+
+func (p *plan) table(w io.Writer, list []row) {
+	fmt.Fprint(w, "| scenario |")
+	for _, s := range p.servers {
+		fmt.Fprintf(w, " %s |", s.name)
+	}
+	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---:|", len(p.servers)))
+	for _, r := range list {
+		if !p.has(r.scenario) {
+			continue
+		}
+		fmt.Fprintf(w, "| %s: %s |", r.scenario, r.unit)
+		for _, s := range p.servers {
+			fmt.Fprintf(w, " %s |", p.value(r, s.name))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func (p *plan) has(scenario string) bool {
+	for _, s := range p.scenarios {
+		if s.name == scenario {
+			return true
+		}
+	}
+	return false
+}
+
+// value is a cell: the median, with a mark where connections were lost.
+func (p *plan) value(r row, server string) string {
+	results := p.results[cell{r.scenario, server}]
+	if len(results) == 0 {
+		return "–"
+	}
+	var values []float64
+	lost := 0
+	for _, res := range results {
+		values = append(values, r.value(res))
+		lost = max(lost, res.Lost)
+	}
+	s := fmt.Sprintf(r.format, median(values))
+	if lost > 0 {
+		s += fmt.Sprintf(" (%d lost)", lost)
+	}
+	return s
+}
+
+func kernel() string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func model() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(b)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+func output(name string, args ...string) string {
+	b, err := exec.Command(name, args...).Output()
+	if err != nil {
+		return "absent"
+	}
+	return strings.TrimSpace(string(b))
+}
