@@ -180,17 +180,13 @@ func (u *User) RevokeSession(ctx context.Context, session string) error {
 	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, Session: session})
 }
 
-// unseen is how long tokens may live that are in nobody's hands here when they
-// are revoked.
-const unseen = 24 * time.Hour
-
 // until is when all tokens of the user have expired, as far as can be known.
 func (u *User) until(ctx context.Context) (time.Time, error) {
 	list, err := u.Sessions(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	until := time.Now().Add(unseen)
+	until := time.Now().Add(u.srv.limits.TokenLife)
 	for _, session := range list {
 		expires := session.Identity.ExpiresAt
 		if expires.IsZero() {
