@@ -13,7 +13,7 @@ endif
 
 # Where tests count allocations or compare times, by name. Under the race
 # detector they cannot.
-ALLOCATES := $(sort $(dir $(shell git grep --untracked -lE '^func Test[A-Za-z0-9_]*(Allocates|LinearTime)' -- '*_test.go')))
+ALLOCATES := $(sort $(dir $(shell git grep --untracked -lE '^func Test[A-Za-z0-9_]*(Allocat|LinearTime)' -- '*_test.go')))
 
 # Linters and tools run at the versions that internal/tools/go.mod pins.
 TOOL := go tool -modfile=$(CURDIR)/internal/tools/go.mod
@@ -29,7 +29,7 @@ help: ## list the commands
 test: ## run every test, with the race detector, in random order; installs what is missing
 	@internal/tools/install.sh gcc $(shell grep -qs redis/rueidis go.mod && echo redis-server)
 	$(call each,$(filter-out internal/tools,$(MODULES)),go test $(TESTFLAGS) ./...)
-	$(call each,$(ALLOCATES),go test $(filter-out -race,$(TESTFLAGS)) -run='Allocates|LinearTime' .)
+	$(call each,$(ALLOCATES),go test $(filter-out -race,$(TESTFLAGS)) -run='Allocat|LinearTime' .)
 
 .PHONY: check
 check: format vet staticcheck lint deps tidy ## format, vet, linters, dependency rules, go.mod files
