@@ -55,7 +55,8 @@ type Conn struct {
 	mu     sync.Mutex
 	out    outbound
 	timer  *time.Timer
-	missed int // pings since the peer was heard
+	missed int           // pings since the peer was heard
+	pinged time.Duration // when the last ping was, after opened
 
 	closing atomic.Bool // a close frame is queued or the socket is gone
 
@@ -172,7 +173,12 @@ func (c *Conn) beat() {
 		c.hangUp()
 		return
 	}
-	silent := time.Since(c.opened) - time.Duration(c.heard.Load())
+	heard := time.Duration(c.heard.Load())
+	silent := time.Since(c.opened) - heard
+	if heard >= c.pinged {
+		// The answer may have come in no time, where there is no network.
+		c.missed = 0
+	}
 	switch {
 	case silent < c.opts.Heartbeat:
 		c.missed = 0
@@ -190,6 +196,7 @@ func (c *Conn) beat() {
 		return
 	}
 	c.missed++
+	c.pinged = time.Since(c.opened)
 	c.out.queue = append(c.out.queue, bitFin|opPing, 0)
 	c.pump()
 	c.timer.Reset(c.opts.Heartbeat)
