@@ -44,6 +44,13 @@ func TestAway(t *testing.T) {
 			w.must(c.Set(w.ctx, s, nil))
 			w.take()
 			w.after(time.Hour)
+			w.must(c.Join(w.ctx, "t"))
+			if s == presence.Offline {
+				w.announces()
+			} else {
+				w.announces("t: ada joined", "t: ada away {}")
+			}
+			w.must(c.Leave(w.ctx, "t", presence.ReasonSilent))
 			c.Active()
 			w.announces()
 		}

@@ -89,6 +89,73 @@ func TestAnswerLostBehindOthers(t *testing.T) {
 	})
 }
 
+// TestComeBeforeGo has a user change connections while so much is to be written
+// that it takes several batches.
+func TestComeBeforeGo(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.node("a")
+		c := a.joins("ada", "r")
+		w.take()
+		a.link.set(away)
+		c.Leave(w.ctx, "r", presence.ReasonLeft)
+		w.after(time.Second) // on its way, and to be repeated
+		c.Join(w.ctx, "r")
+		c.Leave(w.ctx, "r", presence.ReasonLeft)
+		a.link.set(up)
+		w.after(10 * time.Second)
+		w.announces("r: ada left")
+
+		old := a.joins("ada", "r")
+		w.take()
+		a.link.Store = slow{w.memory, time.Second}
+		first := a.connect("first")
+		go first.Join(w.ctx, "r")
+		w.after(time.Millisecond)
+		go old.Leave(w.ctx, "r", presence.ReasonLeft)
+		w.after(time.Millisecond)
+		for i := range 300 {
+			go a.connect(fmt.Sprint("u", i)).Join(w.ctx, "r")
+		}
+		w.after(time.Millisecond)
+		go a.connect("ada").Join(w.ctx, "r")
+		w.after(10 * time.Second)
+		for _, e := range w.take() {
+			if strings.Contains(e, "ada") {
+				t.Errorf("announced %q", e)
+			}
+		}
+	})
+}
+
+// TestForgottenAnswer has a node write again in a room that it was not in any
+// more, when the store has forgotten that it ever was.
+func TestForgottenAnswer(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var log bytes.Buffer
+		a := w.node("a", func(o *presence.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		w.node("b")
+		w.after(31 * time.Second) // just after a beat
+		c := a.joins("ada", "r")
+		w.take()
+		a.link.Store = slow{w.memory, time.Second}
+		go c.Leave(w.ctx, "r", presence.ReasonLeft)
+		w.after(time.Millisecond)
+		go c.Join(w.ctx, "r")
+		w.after(time.Millisecond)
+		a.link.set(away)
+		w.after(75 * time.Second)
+		w.announces("r: ada left")
+		a.link.set(up)
+		w.after(20 * time.Second)
+		w.announces("r: ada joined")
+		if strings.Contains(log.String(), "lost data") || strings.Contains(log.String(), "lapsed") {
+			t.Errorf("log: %s", log.String())
+		}
+	})
+}
+
 func TestNoStoreAtStart(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -99,9 +166,13 @@ func TestNoStoreAtStart(t *testing.T) {
 		w.must(err)
 		defer n.Close(w.ctx)
 		for range 2 {
+			start := time.Now()
 			c := n.connect("ada")
 			if err := c.Join(w.ctx, "r"); !errors.Is(err, errAway) {
 				t.Fatalf("Join, first %t: %v", first, err)
+			}
+			if d := time.Since(start); d != 0 {
+				t.Errorf("the error took %v", d)
 			}
 			first = false
 			w.after(time.Second)
@@ -296,6 +367,60 @@ func TestOneRoomFails(t *testing.T) {
 		wg.Wait()
 		if n := w.announced(); n != 40 || most != 4 {
 			t.Errorf("%d announcements, %d at once, want 40 and 4", n, most)
+		}
+	})
+}
+
+// lapsing is a store that takes a lease away once it is told to, and gives no
+// other.
+type lapsing struct {
+	presence.Store
+	mu    sync.Mutex
+	after int // beats
+}
+
+func (s *lapsing) Beat(ctx context.Context, node string, ttl time.Duration) (presence.Lease, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.after--
+	switch {
+	case s.after > 0:
+		return s.Store.Beat(ctx, node, ttl)
+	case s.after == 0:
+		return presence.Lease{}, presence.ErrLapsed
+	default:
+		return presence.Lease{}, errAway
+	}
+}
+
+// TestLeaseLostWhileQueued has a change wait for a worker while the lease goes.
+// Its caller hears of it when its turn comes.
+func TestLeaseLostWhileQueued(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, err := presence.NewTracker(&lapsing{Store: w.memory, after: 2}, presence.Options{
+			Parallel: 1,
+			Notify: func(_ context.Context, events []presence.Event) (int, error) {
+				time.Sleep(3 * time.Second)
+				return len(events), nil
+			},
+		})
+		w.must(err)
+		defer func() {
+			ctx, cancel := context.WithCancel(w.ctx)
+			cancel()
+			a.Close(ctx)
+		}()
+		c, err := a.Connect(presence.Peer{User: "ada", Connection: "c"})
+		w.must(err)
+		w.after(28 * time.Second)
+		go c.Join(w.ctx, "r") // keeps the worker until 31 s
+		w.after(time.Second)
+		if err := c.Join(w.ctx, "s"); !errors.Is(err, errAway) {
+			t.Errorf("Join: %v", err)
+		}
+		if d := time.Since(w.start); d != 31*time.Second {
+			t.Errorf("Join returned after %v, want it at 31 s", d)
 		}
 	})
 }

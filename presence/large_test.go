@@ -139,3 +139,26 @@ func TestCloseLarge(t *testing.T) {
 		w.announces("r: u2 left")
 	})
 }
+
+// TestCloseLargeAmidst is the same when a batch is under way.
+func TestCloseLargeAmidst(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a := w.node("a", func(o *presence.Options) { o.LargeRoom = 1; o.Window = time.Hour })
+		one, two := a.joins("u1", "r"), a.joins("u2", "r")
+		a.joins("u3", "r")
+		a.joins("u4", "r")
+		w.after(time.Hour)
+		w.take()
+		a.link.Store = slow{w.memory, time.Second}
+		w.must(one.Leave(w.ctx, "r", presence.ReasonLeft))
+		w.after(time.Hour)
+		w.must(two.Leave(w.ctx, "r", presence.ReasonLeft))
+		start := time.Now()
+		w.must(a.Close(w.ctx))
+		if d := time.Since(start); d != 2*time.Second {
+			t.Errorf("Close took %v, want two calls of the store", d)
+		}
+		w.announces("r: u1 left", "r: u2 left")
+	})
+}

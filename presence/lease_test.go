@@ -95,7 +95,8 @@ func TestDeadNode(t *testing.T) {
 func TestLargeDeadNode(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		a, b := w.node("a"), w.node("b")
+		// What is left of a large batch does not wait for the window.
+		a, b := w.node("a"), w.node("b", func(o *presence.Options) { o.Window = time.Hour })
 		c := a.connect("ada")
 		const rooms, users = 600, 700
 		for i := range rooms {
@@ -227,6 +228,73 @@ func TestPause(t *testing.T) {
 		w.announces()
 		w.must(c.Leave(w.ctx, "r", presence.ReasonLeft))
 		w.announces("r: ada left")
+	})
+}
+
+// TestPauseAmidst is the same with a batch under way that is repeated only when
+// the node has another lease.
+func TestPauseAmidst(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.node("a"), w.node("b")
+		w.after(35 * time.Second)
+		a.joins("ada", "r")
+		gone := a.joins("eve", "r")
+		w.take()
+		a.link.set(away)
+		gone.Close(w.ctx, presence.ReasonLeft)
+		w.after(3 * time.Minute)
+		w.announcesInAnyOrder("r: ada timeout", "r: eve timeout")
+		a.link.mu.Lock()
+		a.link.state = up
+		a.link.fault = func(op string) linkState {
+			if op == "Update" {
+				return away
+			}
+			return up
+		}
+		a.link.mu.Unlock()
+		w.after(20 * time.Second)
+		w.announces()
+		a.link.mu.Lock()
+		a.link.fault = nil
+		a.link.mu.Unlock()
+		w.after(6 * time.Second)
+		w.announces("r: ada joined")
+		b.lists("r", "ada online 1")
+		w.after(10 * time.Minute)
+		w.announces()
+	})
+}
+
+// TestReapingFails shows that a node which cannot clear another one away does
+// not pile up work.
+func TestReapingFails(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.node("a"), w.node("b")
+		w.after(35 * time.Second)
+		a.joins("ada", "r")
+		w.take()
+		a.kill()
+		b.link.mu.Lock()
+		b.link.fault = func(op string) linkState {
+			if op == "Update" {
+				return away
+			}
+			return up
+		}
+		b.link.mu.Unlock()
+		b.link.counts()
+		w.after(time.Hour)
+		if n := b.link.counts()["Orphans"]; n != 1 {
+			t.Errorf("orphans were asked for %d times", n)
+		}
+		b.link.mu.Lock()
+		b.link.fault = nil
+		b.link.mu.Unlock()
+		w.after(5 * time.Second)
+		w.announces("r: ada timeout")
 	})
 }
 

@@ -148,3 +148,28 @@ func TestListOwnNotes(t *testing.T) {
 		b.lists("r", want...)
 	})
 }
+
+// TestListNotesBehindPage has a note that belongs behind a page of which nobody
+// is visible.
+func TestListNotesBehindPage(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.node("a"), w.node("b")
+		for _, u := range []string{"h1", "h2"} {
+			c := b.connect(u, func(p *presence.Peer) { p.Status = presence.Offline })
+			w.must(c.Join(w.ctx, "r"))
+		}
+		b.joins("mid", "r")
+		a.link.Store = slow{w.memory, time.Second}
+		go a.connect("zed").Join(w.ctx, "r")
+		w.after(time.Millisecond)
+		p, err := a.List(w.ctx, "r", presence.Query{Limit: 1})
+		if err != nil || len(p.Members) != 1 || p.Members[0].User != "mid" || p.Next != "mid" {
+			t.Errorf("first page: %+v, %v", p, err)
+		}
+		p, err = a.List(w.ctx, "r", presence.Query{Limit: 1, After: p.Next})
+		if err != nil || len(p.Members) != 1 || p.Members[0].User != "zed" || p.Next != "" {
+			t.Errorf("second page: %+v, %v", p, err)
+		}
+	})
+}

@@ -14,7 +14,7 @@ func TestMemoryForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(WithLastSeen(10, time.Hour))
 		ctx := t.Context()
-		tr, err := NewTracker(m, Options{Notify: func(_ context.Context, e []Event) (int, error) { return len(e), nil }})
+		tr, err := NewTracker(m, Options{AwayAfter: time.Minute, Notify: func(_ context.Context, e []Event) (int, error) { return len(e), nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,9 +47,7 @@ const (
 
 // ring ends the grace.
 func (s *seat) ring(t *Tracker, _ time.Time) {
-	if !t.closing {
-		t.vacate(s, s.reason, nil)
-	}
+	t.vacate(s, s.reason, nil)
 }
 
 // key is under which the seat is found while it lingers.

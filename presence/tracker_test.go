@@ -251,6 +251,9 @@ func TestRemove(t *testing.T) {
 		// What the other node does before it hears of it brings nobody back.
 		w.must(two.Set(w.ctx, presence.Away, nil))
 		w.announces()
+		if err := two.SetIn(w.ctx, "r", presence.Online, nil); !errors.Is(err, presence.ErrNotJoined) {
+			t.Errorf("SetIn, when the user was removed elsewhere: %v", err)
+		}
 		w.must(two.Leave(w.ctx, "r", presence.ReasonKicked))
 		w.after(time.Minute)
 		w.announces("s: ada disconnected")
@@ -362,6 +365,25 @@ func TestClose(t *testing.T) {
 		w.after(40 * time.Second) // the grace, and the other node's next look
 		w.announces("r: bob timeout")
 		b.lists("r", "ada online 1")
+	})
+}
+
+// TestCloseLeavesGrace has another node look for the dead just after a node has
+// closed.
+func TestCloseLeavesGrace(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		a, b := w.node("a"), w.node("b")
+		a.joins("ada", "r")
+		a.joins("bob", "r")
+		w.take()
+		w.after(59 * time.Second)
+		w.must(a.Close(w.ctx))
+		w.after(9 * time.Second) // b has looked at 60 s
+		w.announces()
+		b.joins("ada", "r")
+		w.after(30 * time.Second)
+		w.announces("r: bob timeout")
 	})
 }
 

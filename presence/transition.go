@@ -57,7 +57,7 @@ func (f *flight) forgotten(tr *Transition) []Entry {
 	for i := range f.causes {
 		e := &f.batch.Changes[i].Entry
 		s := f.causes[i].seat
-		if f.batch.Changes[i].Action != Remove || e.User != tr.User || s.stored != perhaps || !s.shown {
+		if f.batch.Changes[i].Action != Remove || e.User != tr.User || !s.shown {
 			continue
 		}
 		if !slices.ContainsFunc(tr.Before, func(other Entry) bool { return other.Connection == e.Connection }) {

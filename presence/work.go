@@ -56,6 +56,9 @@ func (t *Tracker) write(l *lane) bool {
 	if f == nil {
 		if t.lease == "" || l.doubt {
 			t.setState(l, parked)
+			if t.lease == "" && t.leaseErr != nil {
+				l.serve(t.leaseErr)
+			}
 			return false
 		}
 		f = t.load(l)
