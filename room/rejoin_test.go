@@ -182,7 +182,7 @@ func TestExpelledWhileJoining(t *testing.T) {
 			h := serve(t, house(), room.WithBroker(broker))
 			ada, bob := h.in("ada", "lounge"), h.connect("bob")
 			var once sync.Once
-			broker.publish = func(m room.Message) {
+			broker.publish = func(m room.Message) error {
 				if m.Kind == room.KindJoined && m.From == "bob" {
 					once.Do(func() {
 						if err := act(h); err != nil {
@@ -192,6 +192,7 @@ func TestExpelledWhileJoining(t *testing.T) {
 						time.Sleep(20 * time.Millisecond)
 					})
 				}
+				return nil
 			}
 			f := bob.request("join", inRoom("hall"))
 			if len(bob.unread) > 0 {

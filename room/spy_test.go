@@ -29,8 +29,9 @@ func (s *spyStore) breakDown(method string) { s.fail.Store(&method) }
 // spyBroker comes between the calls of a broker.
 type spyBroker struct {
 	room.Broker
-	fail    atomic.Pointer[string] // the name of a method that fails
-	publish func(room.Message)     // before Publish; may be nil
+	fail atomic.Pointer[string] // the name of a method that fails
+	// publish is called before Publish, and makes it fail; may be nil.
+	publish func(room.Message) error
 }
 
 // breakDown makes a method fail, none for "".
@@ -46,7 +47,9 @@ func (b *spyBroker) Publish(ctx context.Context, m room.Message, keep room.Reten
 		return room.Receipt{}, room.ErrUnavailable
 	}
 	if b.publish != nil {
-		b.publish(m)
+		if err := b.publish(m); err != nil {
+			return room.Receipt{}, err
+		}
 	}
 	return b.Broker.Publish(ctx, m, keep)
 }
