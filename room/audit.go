@@ -81,16 +81,20 @@ func (j *journal) write(ctx context.Context, level slog.Level, event string, c *
 	if !ok {
 		return
 	}
-	if suppressed > 0 {
-		attrs = append(attrs, slog.Int("suppressed", suppressed))
-	}
+	// A copy, so that the caller's slice stays on its stack where nothing is
+	// written.
+	all := make([]slog.Attr, 0, len(attrs)+2)
 	if c != nil {
-		attrs = append([]slog.Attr{slog.Any("conn", c)}, attrs...)
+		all = append(all, slog.Any("conn", c))
 	}
-	j.log.LogAttrs(ctx, level, event, attrs...)
+	all = append(all, attrs...)
+	if suppressed > 0 {
+		all = append(all, slog.Int("suppressed", suppressed))
+	}
+	j.log.LogAttrs(ctx, level, event, all...)
 	if audited {
 		r := slog.NewRecord(time.Now(), level, event, 0)
-		r.AddAttrs(attrs...)
+		r.AddAttrs(all...)
 		_ = j.audit.Handle(ctx, r) // there is nowhere left to say that it failed
 	}
 }

@@ -117,6 +117,9 @@ func refuse(code Code) *Error { return &Error{Code: code} }
 
 // public turns any error into what the client is told.
 func public(err error) *Error {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // the usual case, without what errors.As allocates
+		return e
+	}
 	var e *Error
 	var v *validate.Error
 	switch {
