@@ -50,9 +50,7 @@ const (
 // lock returns the room's log, made when it is not there, with its lock held.
 func (b *memoryBroker) lock(room string) *memoryLog {
 	for {
-		b.mu.RLock()
-		l := b.logs[room]
-		b.mu.RUnlock()
+		l := b.find(room)
 		if l == nil {
 			l = b.add(room)
 		}
@@ -99,24 +97,38 @@ func (l *memoryLog) dropIfEmpty(b *memoryBroker, room string) {
 }
 
 func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Receipt, error) {
+	m.Position = Position{}
+	if keep.Messages == 0 || m.Kind != KindMessage {
+		l := b.find(m.Room)
+		if l == nil {
+			return Receipt{At: m.At}, nil // nobody is there, and nothing is kept
+		}
+		l.mu.Lock() // one that was dropped meanwhile has no subscribers
+		defer l.mu.Unlock()
+		return l.deliver(m), nil
+	}
 	l := b.lock(m.Room)
 	defer l.mu.Unlock()
-	m.Position = Position{}
-	if keep.Messages > 0 && m.Kind == KindMessage {
-		from := sender{m.From, m.ID}
-		if m.ID != "" {
-			if r, ok := l.receipts[from]; ok && m.At.Sub(r.At) < dedupWindow {
-				r.Duplicate = true
-				return r, nil
-			}
-		}
-		l.keep = keep
-		l.append(&m)
-		if m.ID != "" {
-			l.remember(from, Receipt{Position: m.Position, At: m.At})
+	from := sender{m.From, m.ID}
+	if m.ID != "" {
+		if r, ok := l.receipts[from]; ok && m.At.Sub(r.At) < dedupWindow {
+			r.Duplicate = true
+			return r, nil
 		}
 	}
+	l.keep = keep
+	l.append(&m)
+	if m.ID != "" {
+		l.remember(from, Receipt{Position: m.Position, At: m.At})
+	}
 	return l.deliver(m), nil
+}
+
+// find returns the room's log, nil when there is none.
+func (b *memoryBroker) find(room string) *memoryLog {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.logs[room]
 }
 
 // append gives m the next offset. The caller holds mu.
@@ -135,9 +147,7 @@ func (l *memoryLog) deliver(m Message) Receipt {
 }
 
 func (b *memoryBroker) Amend(_ context.Context, m Message, author string, keep Retention) (Receipt, error) {
-	b.mu.RLock()
-	l := b.logs[m.Room]
-	b.mu.RUnlock()
+	l := b.find(m.Room)
 	if l == nil {
 		return Receipt{}, ErrNoMessage
 	}
@@ -218,9 +228,7 @@ func (b *memoryBroker) cancel(room string, l *memoryLog, s *subscriber) {
 }
 
 func (b *memoryBroker) Replay(_ context.Context, room string, r Range) (Page, error) {
-	b.mu.RLock()
-	l := b.logs[room]
-	b.mu.RUnlock()
+	l := b.find(room)
 	if l == nil {
 		return Page{}, nil
 	}
