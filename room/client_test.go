@@ -100,7 +100,7 @@ func (f frame) String() string {
 
 // dial makes a handshake of the request line and header lines, and returns the
 // client with the server's answer. The body of an answer other than 101 has
-// been read.
+// been read. The caller closes conn.
 func dial(t testing.TB, conn net.Conn, lines ...string) (*client, *http.Response, string) {
 	t.Helper()
 	c := &client{t: t, conn: conn, in: bufio.NewReader(conn), patience: patience}
@@ -109,7 +109,6 @@ func dial(t testing.TB, conn net.Conn, lines ...string) (*client, *http.Response
 		// lag the answer to a ping would come before the ping was over.
 		c.patience, c.lag = 24*time.Hour, time.Millisecond
 	}
-	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
 		t.Fatalf("handshake: %v", err)

@@ -28,6 +28,7 @@ type host struct {
 	open func() net.Conn
 
 	listener net.Listener
+	fleeting bool // whoever connects also disconnects
 }
 
 // serve starts a server on a port of the loopback interface.
@@ -186,7 +187,11 @@ func upgrade(more ...string) []string {
 // handshake makes one of these lines.
 func (h *host) handshake(lines ...string) (c *client, status int, header http.Header, body string) {
 	h.t.Helper()
-	c, resp, body := dial(h.t, h.open(), lines...)
+	conn := h.open()
+	if !h.fleeting {
+		h.t.Cleanup(func() { _ = conn.Close() })
+	}
+	c, resp, body := dial(h.t, conn, lines...)
 	return c, resp.StatusCode, resp.Header, body
 }
 
