@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -40,9 +38,9 @@ type Conn struct {
 	status Status
 	meta   []byte
 	metaAt time.Time
-	chosen bool // status or meta are the user's choice
-	seats  map[string]*seat
-	alarm  alarm // to look whether it is idle
+	chosen bool    // status or meta are the user's choice
+	seats  []*seat // few: a map would cost more than looking through them
+	alarm  alarm   // to look whether it is idle
 	closed bool
 }
 
@@ -104,7 +102,7 @@ func (c *Conn) Join(ctx context.Context, room string) error {
 		t.mu.Unlock()
 		return ErrClosed
 	}
-	if s := c.seats[room]; s != nil && s.state == seated {
+	if s := c.seatIn(room); s != nil && s.state == seated {
 		t.mu.Unlock()
 		return nil
 	}
@@ -125,7 +123,7 @@ func (c *Conn) Leave(ctx context.Context, room string, reason Reason) error {
 		t.mu.Unlock()
 		return ErrClosed
 	}
-	if s := c.seats[room]; s != nil {
+	if s := c.seatIn(room); s != nil {
 		t.depart(s, reason, w)
 	}
 	return t.unlockAndWait(ctx, w)
@@ -168,7 +166,7 @@ func (c *Conn) Set(ctx context.Context, status Status, meta []byte) error {
 		if now.meta != nil {
 			c.meta, c.metaAt = now.meta, now.metaAt
 		}
-		return slices.Collect(maps.Values(c.seats)), nil
+		return c.seats, nil
 	})
 }
 
@@ -178,7 +176,7 @@ func (c *Conn) Set(ctx context.Context, status Status, meta []byte) error {
 // [ErrNotJoined].
 func (c *Conn) SetIn(ctx context.Context, room string, status Status, meta []byte) error {
 	return c.change(ctx, status, meta, func(setting) ([]*seat, error) {
-		s := c.seats[room]
+		s := c.seatIn(room)
 		if s == nil || s.state != seated {
 			return nil, ErrNotJoined
 		}
@@ -271,6 +269,16 @@ func (c *Conn) show(w *waiter) {
 			c.tracker.touch(s, w)
 		}
 	}
+}
+
+// seatIn returns the seat in a room, in whatever state, or nil.
+func (c *Conn) seatIn(room string) *seat {
+	for _, s := range c.seats {
+		if s.room == room {
+			return s
+		}
+	}
+	return nil
 }
 
 // unlockAndWait ends a call that has noted its changes.

@@ -55,14 +55,11 @@ func (s *seat) key() absent { return absent{scope: s.lane.scope, user: s.conn.pe
 
 // seat gives c a seat in a room. It takes the place of those that linger.
 func (t *Tracker) seat(c *Conn, room string, w *waiter) {
-	s := c.seats[room]
+	s := c.seatIn(room)
 	if s == nil {
 		s = &seat{conn: c, room: room, lane: t.lane(scopeOf(room, c.peer.User))}
 		s.lane.link(s)
-		if c.seats == nil {
-			c.seats = make(map[string]*seat)
-		}
-		c.seats[room] = s
+		c.seats = append(c.seats, s)
 	}
 	fresh := s.state != lingering
 	if fresh {
@@ -146,9 +143,7 @@ func (t *Tracker) unseat(s *seat) {
 	}
 	s.state = unseated
 	s.lane.unlink(s)
-	if s.conn.seats[s.room] == s {
-		delete(s.conn.seats, s.room)
-	}
+	s.conn.seats = slices.DeleteFunc(s.conn.seats, func(other *seat) bool { return other == s })
 }
 
 // apply sets status and meta, and reports whether they were others.

@@ -56,19 +56,31 @@ var leaseCases = []testCase{
 		name: "next",
 		why:  "Next is when survivors look for the dead. Without it they come late, by as much as their own interval.",
 		run: func(s *script) {
-			s.beat("a", 3*s.unit)
-			s.beat("b", 5*s.unit)
-			if l := s.beat("c", s.unit/2); !s.about(l.Next, 3*s.unit) || l.Lapsed {
-				s.t.Fatalf("%+v, want the next lapse in 3 units of %v", l, s.unit)
+			// beat checks a beat's Next against that of another node's lease.
+			type lease struct{ least, most time.Time } // when it lapses
+			beat := func(node string, ttl time.Duration, next lease, lapsed bool) lease {
+				from := time.Now()
+				l := s.beat(node, ttl)
+				to := time.Now()
+				if l.Lapsed != lapsed {
+					s.t.Fatalf("%s: %+v, want a lapse: %t", node, l, lapsed)
+				}
+				least, most := next.least.Sub(to)-s.slack(), next.most.Sub(from)+s.slack()
+				if next == (lease{}) {
+					least, most = 0, 0
+				}
+				if l.Next < least || l.Next > most {
+					s.t.Fatalf("%s: the next lapse is in %v, want it in %v to %v", node, l.Next, least, most)
+				}
+				return lease{from.Add(ttl), to.Add(ttl)}
 			}
+			a := beat("a", 3*s.unit, lease{}, false)
+			b := beat("b", 5*s.unit, a, false)
+			beat("c", s.unit/2, a, false)
 			s.sleep(1)
 			// c has lapsed, which says nothing about the next one.
-			if l := s.beat("a", 20*s.unit); !s.about(l.Next, 4*s.unit) || !l.Lapsed {
-				s.t.Fatalf("%+v, want the next lapse in 4 units of %v, and one that has lapsed", l, s.unit)
-			}
-			if l := s.beat("b", 20*s.unit); !s.about(l.Next, 20*s.unit) || !l.Lapsed {
-				s.t.Fatalf("%+v, want the next lapse in 20 units of %v, and one that has lapsed", l, s.unit)
-			}
+			a = beat("a", 20*s.unit, b, true)
+			beat("b", 20*s.unit, a, true)
 		},
 	},
 	{
@@ -116,9 +128,9 @@ var leaseCases = []testCase{
 			}
 			s.lapsed("dead")
 			if s.exact() {
-				for range 23 {
+				for hour := range 23 {
 					time.Sleep(time.Hour)
-					s.store.Beat(s.t.Context(), "other", time.Hour)
+					s.beat(fmt.Sprint("other", hour), time.Minute)
 				}
 				s.lapsed("dead")
 			}

@@ -17,5 +17,5 @@ func TestMemory(t *testing.T) { TestStore(t, newMemory) }
 
 // TestMemoryInRealTime is for the suite: a store across a network is tested so.
 func TestMemoryInRealTime(t *testing.T) {
-	TestStore(t, newMemory, Options{RealTime: true, Unit: 200 * time.Millisecond})
+	TestStore(t, newMemory, Options{RealTime: true, Unit: 500 * time.Millisecond})
 }
