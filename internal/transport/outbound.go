@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"sync"
 	"time"
 )
 
@@ -9,6 +10,9 @@ type outbound struct {
 	// queue holds whole frames of the connection's own, apart from its
 	// front, which may be the rest of a frame that the socket took in part.
 	queue []byte
+	// box is what the queue's memory came from the pool in, nil when it did
+	// not.
+	box *[]byte
 	// members have been handed over by flushers because the socket was full.
 	members []*Member
 	// draining says that a goroutine is writing.
@@ -34,7 +38,7 @@ const (
 	gather = 64 << 10
 	// piece is how much a full socket must make room for in WriteDeadline.
 	piece = 16 << 10
-	// keepQueue is how much memory an empty queue may keep.
+	// keepQueue is how large a queue's memory may be to be used again.
 	keepQueue = 4 << 10
 	// runsPerVisit bounds the time one member gets.
 	runsPerVisit = 4
@@ -49,6 +53,7 @@ func (c *Conn) Send(f Frame) {
 	if c.closing.Load() {
 		return
 	}
+	c.out.open()
 	c.out.queue = f.append(c.out.queue)
 	if len(c.out.queue) > c.opts.MaxQueue && c.out.draining {
 		c.shut(CloseSlowConsumer, tooFarBehind)
@@ -84,12 +89,26 @@ func (c *Conn) pump() {
 	c.halfClose()
 }
 
-// keep makes the queue empty, with buf as its memory unless that is large.
-func (o *outbound) keep(buf []byte) {
-	o.queue = nil
-	if cap(buf) <= keepQueue {
-		o.queue = buf[:0]
+// queues holds the memory of queues: most connections are idle, and one that
+// is has nothing queued.
+var queues = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+// open gives the queue memory when it has none.
+func (o *outbound) open() {
+	if o.queue == nil {
+		o.box = queues.Get().(*[]byte)
+		o.queue = (*o.box)[:0]
 	}
+}
+
+// keep makes the queue empty and gives buf, which nobody reads any more, to
+// the next queue unless it is large.
+func (o *outbound) keep(buf []byte) {
+	if o.box != nil && cap(buf) <= keepQueue {
+		*o.box = buf[:0]
+		queues.Put(o.box)
+	}
+	o.queue, o.box = nil, nil
 }
 
 // tryWrite writes what the socket takes without waiting. A conn that cannot
