@@ -370,7 +370,7 @@ func TestSlowConsumer(t *testing.T) {
 			ada.Send("lobby", text)
 			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(13 * time.Second)
+		time.Sleep(8 * time.Second) // more than 10, but less than the 5 of the closing handshake on top
 		bob.Thaw()
 		bob.ExpectClose(4103)
 	})

@@ -17,16 +17,17 @@ import (
 
 // recorder is a test that fails without failing anything.
 type recorder struct {
-	testing.TB // for what is not below
-	mu         sync.Mutex
+	testing.TB // nil: what is not below is not used
 	cleanups   []func()
-	failure    string
+
+	mu      sync.Mutex // protects failure
+	failure string
 }
 
-func (*recorder) Helper()                    {}
-func (r *recorder) Cleanup(f func())         { r.cleanups = append(r.cleanups, f) }
-func (r *recorder) Context() context.Context { return r.TB.Context() }
-func (*recorder) Output() io.Writer          { return io.Discard }
+func (*recorder) Helper()                  {}
+func (r *recorder) Cleanup(f func())       { r.cleanups = append(r.cleanups, f) }
+func (*recorder) Context() context.Context { return context.Background() }
+func (*recorder) Output() io.Writer        { return io.Discard }
 
 func (r *recorder) Errorf(format string, args ...any) {
 	r.mu.Lock()
@@ -62,7 +63,7 @@ func (r *recorder) run(f func(t testing.TB)) {
 // failureOf is with what a test ends; it has to.
 func failureOf(t *testing.T, f func(t testing.TB)) string {
 	t.Helper()
-	r := &recorder{TB: t}
+	r := new(recorder)
 	r.run(f)
 	if r.failure == "" {
 		t.Error("the test did not fail")

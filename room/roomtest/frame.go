@@ -108,8 +108,8 @@ func (f *Frame) String() string {
 	if f.Binary {
 		return fmt.Sprintf("%.300s with %d bytes: %.60q", f.Text, len(f.Payload), f.Payload)
 	}
-	if len(f.Text) > 600 {
-		return fmt.Sprintf("%.600s… (%d bytes)", f.Text, len(f.Text))
+	if len(f.Text) > 400 {
+		return fmt.Sprintf("%.400s… (%d bytes)", f.Text, len(f.Text))
 	}
 	return f.Text
 }
