@@ -15,8 +15,8 @@ func TestBatch(t *testing.T) {
 	b.Hold(l)
 	b.Hold(other)
 	b.Hold(l)
-	if !l.Held() || !other.Held() {
-		t.Fatal("not held")
+	if !l.Held() || !other.Held() || len(b.logs) != 2 {
+		t.Fatal("not held, or twice")
 	}
 	for _, payload := range []string{"one", "two"} {
 		l.Append(Frame{Payload: []byte(payload)}, nil)
@@ -59,6 +59,31 @@ func TestBatchesOverlap(t *testing.T) {
 	b.Flush()
 	p.expectText("of b")
 	l.settled(t)
+}
+
+// The promise is over when its flush begins: who appends from then on has to
+// see to it himself.
+func TestPromiseEndsBeforeFlush(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	var b Batch
+	b.Hold(l)
+	l.Append(Frame{Payload: []byte("x")}, nil)
+	c.mu.Lock() // the flush gets as far as the member
+	flushed := make(chan struct{})
+	go func() { b.Flush(); close(flushed) }()
+	eventually(t, "flush", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.owed
+	})
+	if l.Held() {
+		t.Error("held while being flushed")
+	}
+	c.mu.Unlock()
+	<-flushed
+	p.expectText("x")
 }
 
 // Whatever batches hold a log, a publisher that only wakes is never forgotten:

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -68,7 +69,7 @@ func TestPeerClosesWithoutStatus(t *testing.T) {
 func TestPeerClosesWhileMuchIsQueued(t *testing.T) {
 	onNetworks(t, func(t *testing.T, n network) {
 		opts := testOptions()
-		opts.MaxQueue = 32 << 20
+		opts.MaxQueue, opts.CloseDeadline = 32<<20, time.Minute
 		s := serve(t, n, opts)
 		p, c := s.connect()
 		payload := bytes.Repeat([]byte("x"), 8<<20)
@@ -87,7 +88,7 @@ func TestPeerClosesWhileMuchIsQueued(t *testing.T) {
 func TestRefusalBehindFullSocket(t *testing.T) {
 	onNetworks(t, func(t *testing.T, n network) {
 		opts := testOptions()
-		opts.MaxQueue = 32 << 20
+		opts.MaxQueue, opts.CloseDeadline = 32<<20, time.Minute
 		s := serve(t, n, opts)
 		p, c := s.connect()
 		payload := bytes.Repeat([]byte("x"), 8<<20)
@@ -151,13 +152,13 @@ func TestCloseOnStalledFrame(t *testing.T) {
 	onNetworks(t, func(t *testing.T, n network) {
 		opts := testOptions()
 		opts.MaxBinary = 1 << 40
-		opts.CloseDeadline = 200 * time.Millisecond
+		opts.CloseDeadline = 400 * time.Millisecond
 		s := serve(t, n, opts)
 		p, c := s.connect()
 		p.send(clientHeader(bitFin|opBinary, 1<<39), []byte("and then"))
-		within(t, 150*time.Millisecond, "Close", func() { c.Close(1001, "") })
+		within(t, opts.CloseDeadline, "Close", func() { c.Close(1001, "") })
 		p.expectClose(1001)
-		within(t, time.Second, "the end", func() { <-c.done })
+		within(t, 4*time.Second, "the end", func() { <-c.done }) // coder/websocket: 5 s
 		c.ended(t, Closing{Code: 1001})
 	})
 }
@@ -204,11 +205,13 @@ func TestCloseDeadline(t *testing.T) {
 
 // A flood after the close frame ends the wait for the peer's.
 func TestCloseDuringFlood(t *testing.T) {
-	s := serve(t, overTCP(), testOptions())
+	opts := testOptions()
+	opts.CloseDeadline = time.Hour
+	s := serve(t, overTCP(), opts)
 	p, c := s.connect()
 	c.Close(1001, "")
 	p.expectClose(1001)
-	within(t, 4*time.Second, "the end", func() {
+	within(t, time.Minute, "the end", func() {
 		p.flood(1 << 30)
 		<-c.done
 	})
@@ -296,12 +299,52 @@ func TestAbortDoesNotWaitForTLS(t *testing.T) {
 // The closing handshake ends with TLS's own goodbye.
 func TestTLSGoodbye(t *testing.T) {
 	s := serve(t, network{"tls", true, listenTCP}, testOptions())
+	var wire []byte // what the client reads, beneath TLS
+	s.dial = func() (net.Conn, error) {
+		nc, err := net.Dial("tcp", s.http.Listener.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		tap := reader{nc, func(p []byte, n int) { wire = append(wire, p[:n]...) }}
+		// In TLS 1.3 an alert looks like data from outside.
+		return tls.Client(tap, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}), nil
+	}
 	p, c := s.connect()
 	c.Close(1000, "")
 	p.expectClose(1000)
+	wire = nil
 	p.send(clientClose(1000, ""))
-	p.expectEOF() // io.ErrUnexpectedEOF without it
+	p.expectEOF()
 	<-c.done
+	const alert = 21
+	if len(wire) == 0 || wire[0] != alert {
+		t.Fatalf("the stream ends with %x", wire)
+	}
+}
+
+// The answer to our close frame may come in pieces. Hanging up after the first
+// would reset the connection, and the peer might lose our close frame.
+func TestCloseAnsweredInPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, overPipe(), testOptions())
+		p, c := s.connect()
+		c.Close(1001, "")
+		answer := clientClose(1001, "going away")
+		p.send(answer[:8])
+		time.Sleep(4 * time.Second)
+		select {
+		case <-c.done:
+			t.Fatal("hung up in the middle of the peer's close frame")
+		default:
+		}
+		p.expectClose(1001)
+		start := time.Now()
+		p.send(answer[8:])
+		<-c.done
+		if took := time.Since(start); took > 0 {
+			t.Fatalf("hung up %v after it", took)
+		}
+	})
 }
 
 func TestWriteToGonePeer(t *testing.T) {

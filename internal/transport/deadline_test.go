@@ -90,6 +90,22 @@ func TestMessageDeadlineOverSockets(t *testing.T) {
 	})
 }
 
+// coder/websocket gives a control frame 5 s, less than we do, and then up
+// without a word.
+func TestSlowPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, overPipe(), testOptions())
+		p, c := s.connect()
+		ping := clientFrame(bitFin|opPing, "ping")
+		p.send(ping[:8])
+		time.Sleep(7 * time.Second)
+		p.send(ping[8:])
+		p.expectClose(ClosePolicy)
+		p.send(clientClose(ClosePolicy, ""))
+		c.ended(t, Closing{Code: ClosePolicy, Reason: tookTooLong})
+	})
+}
+
 // A peer that never stops sending is never between messages when the socket is
 // read; each message has its own time all the same.
 func TestPipelinedMessagesAreNotOneMessage(t *testing.T) {

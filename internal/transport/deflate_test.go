@@ -124,8 +124,9 @@ func TestFramesWithinCompressedMessage(t *testing.T) {
 				s.handle = func(_ *served, message []byte, _ bool) { heard = append(heard, string(message)) }
 				p, c := s.connect(offerDeflate)
 				payload := final("honest")
-				payload += strings.Repeat("\x00", max(0, ahead-len(payload))) + tail
-				p.send(clientFrame(bitFin|bitRSV1|opText, payload))
+				payload += strings.Repeat("\x00", max(0, ahead-len(payload)))
+				// The tail is not masked again: headers are read as they are.
+				p.send(clientHeader(bitFin|bitRSV1|opText, len(payload)+len(tail)), masked(payload), []byte(tail))
 				p.send(clientFrame(bitFin|opPing, "still there?"))
 				f := p.read()
 				switch f.first {
@@ -147,13 +148,26 @@ func TestFramesWithinCompressedMessage(t *testing.T) {
 	}
 }
 
+// Binary data has its own limit, also when that is the smaller one.
+func TestInflatedBinary(t *testing.T) {
+	opts := testOptions()
+	opts.Compress = true
+	opts.MaxText, opts.MaxBinary = 2000, 1000
+	s := serve(t, overTCP(), opts)
+	p, _ := s.connect(offerDeflate)
+	p.send(clientFrame(bitFin|bitRSV1|opText, deflated(strings.Repeat("x", 2000))))
+	p.expectText(strings.Repeat("x", 2000))
+	p.send(clientFrame(bitFin|bitRSV1|opBinary, deflated(strings.Repeat("x", 1001))))
+	p.expectClose(CloseTooBig)
+}
+
 // However much a message says or turns out to hold, refusing it costs no
 // memory.
 func TestRefusalsAreCheap(t *testing.T) {
 	opts := testOptions()
 	opts.Compress = true
 	s := serve(t, overTCP(), opts)
-	bomb := deflated(string(make([]byte, 48<<20)))
+	bomb := deflated(string(make([]byte, 16<<20)))
 	if len(bomb) > int(opts.MaxText) {
 		t.Fatalf("the bomb is %d bytes", len(bomb))
 	}

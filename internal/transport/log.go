@@ -303,10 +303,6 @@ func (l *Log) sleep(done, rest []*Member) []*Member {
 func (l *Log) lull(m *Member) {
 	m.slot = len(l.asleep)
 	m.chunk = nil
-	if len(m.spans) > 0 { // the cursor has passed all of them
-		m.spans = m.spans[:0]
-		m.skips.Store(false)
-	}
 	if l.asleep = append(l.asleep, m); l.first == nil {
 		l.first = l.tail
 	}

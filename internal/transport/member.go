@@ -111,13 +111,10 @@ func (m *Member) next() []byte {
 func (m *Member) skip(pos int64, run []byte) []byte {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
-	if len(m.spans) == 0 {
-		m.skips.Store(false)
-		return run
-	}
 	s := m.spans[0]
 	if s.from == pos {
 		m.spans = slices.Delete(m.spans, 0, 1)
+		m.skips.Store(len(m.spans) > 0)
 		m.advance(int(s.to - pos))
 		return nil
 	}

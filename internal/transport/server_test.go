@@ -198,7 +198,17 @@ func (s *server) connectRaw() *peer {
 		s.t.Fatalf("dial: %v", err)
 	}
 	s.t.Cleanup(func() { _ = nc.Close() })
+	patient(nc)
 	return newPeer(s.t, nc)
+}
+
+// patient makes a test fail rather than wait for ever. A pipe has the clock of
+// its test.
+func patient(nc net.Conn) {
+	switch bottom(nc).(type) {
+	case *net.TCPConn, *net.UnixConn:
+		_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	}
 }
 
 func (s *server) accepted() *served {
