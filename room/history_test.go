@@ -158,8 +158,14 @@ func TestRedactedIsGone(t *testing.T) {
 	ada.forget()
 	since := func(offset int) string { return fmt.Sprintf(`"since":{"epoch":%q,"offset":%d}`, first.Epoch, offset) }
 	for _, request := range [][]string{
-		{"history"}, {"history", `"after":0`}, {"history", `"before":9`},
-		{"join", `"last":100`}, {"join", since(0)}, {"join", since(1)}, {"join", since(3)}, {"join", `"since":{"epoch":"x","offset":0}`},
+		{"history"},
+		{"history", `"after":0`},
+		{"history", `"before":9`},
+		{"join", `"last":100`},
+		{"join", since(0)},
+		{"join", since(1)},
+		{"join", since(3)},
+		{"join", `"since":{"epoch":"x","offset":0}`},
 	} {
 		f := ada.request(request[0], append(request[1:], inRoom("hall"))...)
 		if f.Error != nil || strings.Contains(f.text, secret) || strings.Contains(f.text, "dGhl") {

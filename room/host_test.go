@@ -28,7 +28,8 @@ type host struct {
 	open func() net.Conn
 
 	listener net.Listener
-	fleeting bool // whoever connects also disconnects
+	accepted *accepted // of a port
+	fleeting bool      // whoever connects also disconnects
 }
 
 // serve starts a server on a port of the loopback interface.
@@ -44,7 +45,9 @@ func serveThrough(t testing.TB, wrap func(http.Handler) http.Handler, opts ...ro
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHost(t, listener, wrap, opts...)
+	all := &accepted{Listener: listener, conns: make(map[string]net.Conn)}
+	h := newHost(t, all, wrap, opts...)
+	h.accepted = all
 	h.open = func() net.Conn {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {

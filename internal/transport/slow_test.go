@@ -65,7 +65,7 @@ func TestSlowConsumerNeverWakes(t *testing.T) {
 		if c.Closing() {
 			t.Fatal("closed early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if !c.Closing() {
 			t.Fatal("not closed after WriteDeadline")

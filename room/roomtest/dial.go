@@ -81,7 +81,7 @@ func (d *dialing) dial(t testing.TB, h http.Handler, name string) (*Client, *Ref
 	if d.compress {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
 	}
-	ws, resp, err := websocket.Dial(ctx, url, opts)
+	ws, resp, err := websocket.Dial(ctx, url, opts) //nolint:bodyclose // a response of 101 has no body to close
 	if err != nil {
 		if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 			t.Fatalf("roomtest: %s cannot connect: %v", name, err)

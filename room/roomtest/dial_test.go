@@ -131,7 +131,7 @@ func TestDialFails(t *testing.T) {
 func TestURL(t *testing.T) {
 	t.Parallel()
 	srv := roomtest.NewServer(t, lobby())
-	if srv.URL() != srv.URL() {
+	if first := srv.URL(); first != srv.URL() {
 		t.Error("URL changes")
 	}
 	client := http.Client{Timeout: 10 * time.Second}

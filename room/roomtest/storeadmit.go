@@ -97,26 +97,26 @@ func storeSince(s *storeScript) {
 
 func storeVersion(s *storeScript) {
 	for _, version := range []int64{1, -1, 2} {
-		s.refuse(seat("room", "ada", "1"), version, plenty, room.ErrConflict)
+		_ = s.refuse(seat("room", "ada", "1"), version, plenty, room.ErrConflict)
 	}
 	s.inside("room")
 	rec := s.create(room.Record{Room: "room", Permission: room.Public})
 	for _, version := range []int64{0, 2, -1} {
-		s.refuse(seat("room", "ada", "1"), version, plenty, room.ErrConflict)
+		_ = s.refuse(seat("room", "ada", "1"), version, plenty, room.ErrConflict)
 	}
 	s.inside("room")
 	s.admit(seat("room", "ada", "1"), 1, plenty, true)
 	s.update(rec)
-	s.refuse(seat("room", "bob", "1"), 1, plenty, room.ErrConflict)
-	s.refuse(seat("room", "ada", "2"), 1, plenty, room.ErrConflict)
-	s.refuse(seat("room", "ada", "1"), 1, plenty, room.ErrConflict)
+	_ = s.refuse(seat("room", "bob", "1"), 1, plenty, room.ErrConflict)
+	_ = s.refuse(seat("room", "ada", "2"), 1, plenty, room.ErrConflict)
+	_ = s.refuse(seat("room", "ada", "1"), 1, plenty, room.ErrConflict)
 	s.member("room", "ada", 1)
 	s.inside("room", "ada")
 	s.admit(seat("room", "ada", "2"), 2, plenty, false)
 	s.admit(seat("room", "bob", "1"), 2, plenty, true)
 	s.remove("room")
-	s.refuse(seat("room", "ada", "1"), 2, plenty, room.ErrConflict)
-	s.refuse(seat("room", "ada", "1"), 1, plenty, room.ErrConflict)
+	_ = s.refuse(seat("room", "ada", "1"), 2, plenty, room.ErrConflict)
+	_ = s.refuse(seat("room", "ada", "1"), 1, plenty, room.ErrConflict)
 	s.inside("room")
 	s.admit(seat("room", "ada", "1"), 0, plenty, true)
 }
@@ -200,29 +200,29 @@ func storeVersionRace(s *storeScript) {
 }
 
 func storeFull(s *storeScript) {
-	s.refuse(seat("room", "ada", "1"), 0, 0, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "ada", "1"), 0, 0, room.ErrRoomFull)
 	s.inside("room")
 	s.admit(seat("room", "ada", "1"), 0, 2, true)
 	s.admit(seat("room", "bob", "1"), 0, 2, true)
-	s.refuse(seat("room", "cyd", "1"), 0, 2, room.ErrRoomFull)
-	s.refuse(seat("room", "aaa", "1"), 0, 2, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "cyd", "1"), 0, 2, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "aaa", "1"), 0, 2, room.ErrRoomFull)
 	s.inside("room", "ada", "bob")
 
 	// Who is in may add connections, also when the cap has become lower.
 	s.admit(seat("room", "ada", "2"), 0, 2, false)
 	s.admit(seat("room", "ada", "3"), 0, 1, false)
 	s.admit(seat("room", "ada", "4"), 0, 0, false)
-	s.refuse(seat("room", "cyd", "1"), 0, 1, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "cyd", "1"), 0, 1, room.ErrRoomFull)
 	s.member("room", "ada", 4)
 
 	// Connections are not users.
-	s.refuse(seat("room", "cyd", "1"), 0, 2, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "cyd", "1"), 0, 2, room.ErrRoomFull)
 	s.admit(seat("room", "cyd", "1"), 0, 3, true)
 	s.dismiss(seat("room", "ada", "1"), false)
-	s.refuse(seat("room", "dan", "1"), 0, 3, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "dan", "1"), 0, 3, room.ErrRoomFull)
 	s.dismiss(seat("room", "bob", "1"), true)
 	s.admit(seat("room", "dan", "1"), 0, 3, true)
-	s.refuse(seat("room", "bob", "1"), 0, 3, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "bob", "1"), 0, 3, room.ErrRoomFull)
 	s.inside("room", "ada", "cyd", "dan")
 
 	// Another room has places of its own.
@@ -305,10 +305,10 @@ func storeFirstRace(s *storeScript) {
 
 func storeOrderOfChecks(s *storeScript) {
 	s.sanction("room", "eve", room.Ban, forever)
-	s.refuse(seat("room", "eve", "1"), 3, 0, room.ErrConflict)
-	s.refuse(seat("room", "ada", "1"), 3, 0, room.ErrConflict)
-	s.refuse(seat("room", "eve", "1"), 0, 0, room.ErrBanned)
-	s.refuse(seat("room", "ada", "1"), 0, 0, room.ErrRoomFull)
+	_ = s.refuse(seat("room", "eve", "1"), 3, 0, room.ErrConflict)
+	_ = s.refuse(seat("room", "ada", "1"), 3, 0, room.ErrConflict)
+	_ = s.refuse(seat("room", "eve", "1"), 0, 0, room.ErrBanned)
+	_ = s.refuse(seat("room", "ada", "1"), 0, 0, room.ErrRoomFull)
 	s.inside("room")
 }
 

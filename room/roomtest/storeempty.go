@@ -151,7 +151,7 @@ func storeDeleteEmpty(s *storeScript) {
 	s.dismiss(seat("no-record", "ada", "1"), true)
 	s.sanction("no-record", "eve", room.Ban, forever)
 	s.deleteEmpty("no-record", later, false)
-	s.refuse(seat("no-record", "eve", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("no-record", "eve", "1"), 0, plenty, room.ErrBanned)
 
 	rec := s.create(full("room"))
 	s.sanction("room", "eve", room.Ban, forever)
@@ -164,7 +164,7 @@ func storeDeleteEmpty(s *storeScript) {
 	s.deleteEmpty("room", later, false)
 	s.holds(rec)
 	s.member("room", "ada", 1)
-	s.refuse(seat("room", "eve", "1"), 1, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "eve", "1"), 1, plenty, room.ErrBanned)
 	s.dismiss(seat("room", "ada", "2"), true)
 	s.deleteEmpty("room", now().Add(-time.Hour), false)
 	s.holds(rec)

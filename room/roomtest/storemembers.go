@@ -74,10 +74,10 @@ func storeNames(s *storeScript) {
 	for i, name := range rooms {
 		s.holds(room.Record{Room: name, Owner: "owner of " + name, Version: 1})
 		s.inside(name, users[i+2])
-		s.refuse(seat(name, users[i+3], "1"), 1, 1, room.ErrRoomFull)
+		_ = s.refuse(seat(name, users[i+3], "1"), 1, 1, room.ErrRoomFull)
 		for j, user := range users {
 			if j == i {
-				s.refuse(seat(name, user, "1"), 1, plenty, room.ErrBanned)
+				_ = s.refuse(seat(name, user, "1"), 1, plenty, room.ErrBanned)
 				continue
 			}
 			in := s.admit(seat(name, user, "1"), 1, plenty, j != i+2)
@@ -105,7 +105,7 @@ func storeNames(s *storeScript) {
 	s.inside("k")
 	s.inside("k:l", "m")
 	s.lift("k:l", "m", room.Ban)
-	s.refuse(seat("k", "l:m", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("k", "l:m", "1"), 0, plenty, room.ErrBanned)
 
 	// The same connection ID tells nothing about whose it is.
 	one := room.Seat{Room: "x", User: "ada", Connection: "c", Node: "n"}

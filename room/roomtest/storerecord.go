@@ -198,7 +198,7 @@ func storeChangesKeepPeople(s *storeScript) {
 		s.t.Helper()
 		s.member("room", "ada", 1)
 		s.inside("room", "ada")
-		s.refuse(seat("room", "eve", "1"), version, plenty, room.ErrBanned)
+		_ = s.refuse(seat("room", "eve", "1"), version, plenty, room.ErrBanned)
 		in := s.admit(seat("room", "ada", "1"), version, plenty, false)
 		if !sameMilli(in.Muted, forever) {
 			s.t.Fatalf("ada is muted until %v, want it to stay %v", in.Muted, forever)

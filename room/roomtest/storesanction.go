@@ -23,7 +23,7 @@ func storeBan(s *storeScript) {
 	s.member("room", "eve", 1)
 	s.dismiss(seat("room", "eve", "2"), false)
 	s.dismiss(seat("room", "eve", "1"), true)
-	s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
 	s.inside("room")
 
 	s.admit(seat("room", "ev", "1"), 0, plenty, true)
@@ -33,7 +33,7 @@ func storeBan(s *storeScript) {
 	// One who was never in, in a room with a record.
 	s.create(full("made"))
 	s.sanction("made", "eve", room.Ban, until)
-	s.refuse(seat("made", "eve", "1"), 1, plenty, room.ErrBanned)
+	_ = s.refuse(seat("made", "eve", "1"), 1, plenty, room.ErrBanned)
 	s.inside("made")
 }
 
@@ -41,14 +41,14 @@ func storeBanEnds(s *storeScript) {
 	until := now().Add(s.some())
 	s.sanction("room", "eve", room.Ban, until)
 	s.sanction("room", "mal", room.Ban, until.Add(time.Hour))
-	s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
 	if !s.real {
 		time.Sleep(time.Until(until) - time.Millisecond)
-		s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
+		_ = s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
 	}
 	s.pass(time.Until(until))
 	s.admit(seat("room", "eve", "1"), 0, plenty, true)
-	s.refuse(seat("room", "mal", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "mal", "1"), 0, plenty, room.ErrBanned)
 
 	// One that is over already is none.
 	s.sanction("room", "ada", room.Ban, now().Add(-time.Hour))
@@ -106,7 +106,7 @@ func storeSanctionReplaced(s *storeScript) {
 	s.muted(seat("room", "ada", "1"), false, short)
 
 	s.sanction("room", "ada", room.Ban, long)
-	s.refuse(seat("room", "ada", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "ada", "1"), 0, plenty, room.ErrBanned)
 	s.sanction("room", "ada", room.Ban, short)
 	err := s.refuse(seat("room", "ada", "1"), 0, plenty, room.ErrBanned)
 	var banned *room.BannedError
@@ -128,7 +128,7 @@ func storeSanctionForEver(s *storeScript) {
 	s.muted(seat("room", "ada", "1"), true, forever)
 	if !s.real {
 		time.Sleep(400 * 24 * time.Hour)
-		s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
+		_ = s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
 		s.muted(seat("room", "ada", "1"), false, forever)
 	}
 }
@@ -145,12 +145,12 @@ func storeLift(s *storeScript) {
 	s.sanction("other", "ada", room.Ban, forever)
 	s.lift("room", "ada", room.Ban)
 	s.muted(seat("room", "ada", "1"), true, forever)
-	s.refuse(seat("room", "bob", "1"), 0, plenty, room.ErrBanned)
-	s.refuse(seat("other", "ada", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "bob", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("other", "ada", "1"), 0, plenty, room.ErrBanned)
 	s.lift("room", "ada", room.Mute)
 	s.muted(seat("room", "ada", "1"), false, never)
 	s.lift("room", "ada", room.Ban)
 	s.inside("room", "ada")
 	s.sanction("room", "ada", room.Ban, forever)
-	s.refuse(seat("room", "ada", "1"), 0, plenty, room.ErrBanned)
+	_ = s.refuse(seat("room", "ada", "1"), 0, plenty, room.ErrBanned)
 }

@@ -46,7 +46,7 @@ func main() {
 	coalesce := flag.Bool("coalesce", false, "write all that one wake-up brought at once")
 	flag.Bool("deflate", false, "ignored: frames are sent as they are")
 	flag.Parse()
-	if err := run(*coalesce); err != nil {
+	if err := run(*coalesce); err != nil { //lint:ignore SA4023 it serves for ever
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
