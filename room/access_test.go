@@ -1,0 +1,194 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// Of two hundred who join a room for fifty at once, fifty are in, time and
+// again, also while some of them leave.
+func TestRacingJoins(t *testing.T) {
+	const people, fit = 200, 50
+	h := serve(t, room.WithRooms("hall", room.Settings{Permission: room.Public, MaxMembers: fit}), limits(func(l *room.Limits) { l.Page = 5 }))
+	list := make([]*visitor, people)
+	for i := range list {
+		list[i] = h.connect(fmt.Sprintf("user%d", i))
+	}
+	all := func(do func(i int, v *visitor)) {
+		var racing sync.WaitGroup
+		for i, v := range list {
+			racing.Go(func() { do(i, v) })
+		}
+		racing.Wait()
+	}
+	seated := make([]bool, people)
+	var in atomic.Int64
+	for round := range 4 {
+		all(func(i int, v *visitor) {
+			if seated[i] {
+				if i%2 != round%2 {
+					return // stays
+				}
+				in.Add(-1) // counted as out from here on, as in from the reply on
+				v.must("leave", inRoom("hall"))
+				seated[i] = false
+			}
+			f := v.request("join", inRoom("hall"))
+			switch {
+			case f.Error == nil:
+				seated[i] = true
+				if n := in.Add(1); n > fit {
+					t.Errorf("%d are in", n)
+				}
+			case f.Error.Code != "room_full":
+				t.Errorf("got %s", f)
+			}
+			v.unread = nil
+		})
+		// Places that a leaver gave back may have been taken by nobody.
+		all(func(i int, v *visitor) {
+			if !seated[i] && v.request("join", inRoom("hall")).Error == nil {
+				seated[i] = true
+				in.Add(1)
+			}
+			v.unread = nil
+		})
+		if in.Load() != fit {
+			t.Errorf("round %d: %d are in, want %d", round, in.Load(), fit)
+		}
+		if got := memberIDs(h, "hall"); len(got) != fit {
+			t.Errorf("round %d: %d are in the store", round, len(got))
+		}
+	}
+}
+
+// span is a run of messages by their numbers, both ends exclusive.
+type span struct{ from, to int64 }
+
+// Nothing that is said after somebody lost access, and the call that took it
+// had returned, reaches them: not a second later, and not at all.
+func TestNothingAfterAccessIsLost(t *testing.T) {
+	const people = 200
+	duration := 2 * time.Second
+	h := serve(t, house(), limits(func(l *room.Limits) { l.Page = 5 }))
+	ctx := context.Background()
+	club := h.srv.Room("club:a")
+	if _, err := club.Create(ctx, room.Record{Owner: "olga", Permission: room.Public}); err != nil {
+		t.Fatal(err)
+	}
+	var said atomic.Int64 // the number of the last message, before it is said
+	stop := make(chan struct{})
+	var working, reading sync.WaitGroup
+	heard := make([][]int64, people)
+	list := make([]*visitor, people)
+	for i := range list {
+		v := h.connect(fmt.Sprintf("user%d", i))
+		list[i] = v
+		reading.Go(func() {
+			for {
+				f, err := v.read()
+				if err != nil {
+					if !errors.Is(err, net.ErrClosed) {
+						t.Error(err)
+					}
+					return
+				}
+				if f.Type == "message" {
+					n, _ := strconv.ParseInt(string(f.Data), 10, 64)
+					heard[i] = append(heard[i], n)
+				}
+			}
+		})
+		working.Go(func() { // joins, again and again
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(rand.N(50 * time.Millisecond)):
+				}
+				if err := v.tryWrite(opText, []byte(`{"type":"join","room":"club:a","last":3}`)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	working.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			if _, err := club.Publish(ctx, "tick", said.Add(1)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+
+	var closed []span
+	banned := make([][]span, people)
+	check := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for end := time.Now().Add(duration); time.Now().Before(end); time.Sleep(rand.N(10 * time.Millisecond)) {
+		i := rand.N(people)
+		user := fmt.Sprintf("user%d", i)
+		switch rand.N(5) {
+		case 0:
+			check(club.Kick(ctx, user, ""))
+		case 1:
+			check(setPermission(h, "club:a", room.OwnerOnly))
+			from := said.Load()
+			time.Sleep(rand.N(100 * time.Millisecond))
+			closed = append(closed, span{from, said.Load()})
+			check(setPermission(h, "club:a", room.Public))
+		default:
+			if n := len(banned[i]); n > 0 && banned[i][n-1].to == 0 {
+				banned[i][n-1].to = said.Load()
+				check(club.Unban(ctx, user))
+				break
+			}
+			check(club.Ban(ctx, user, time.Time{}, ""))
+			banned[i] = append(banned[i], span{from: said.Load()})
+		}
+	}
+	close(stop)
+	working.Wait()
+	time.Sleep(100 * time.Millisecond) // for what is still on its way
+	for _, v := range list {
+		v.hangUp()
+	}
+	reading.Wait()
+
+	deliveries, losses := 0, len(closed)
+	for i := range list {
+		deliveries += len(heard[i])
+		losses += len(banned[i])
+		for _, n := range heard[i] {
+			for _, s := range append(banned[i], closed...) {
+				// Message s.from may have been on its way before the loss, and
+				// s.to after the gain.
+				if n > s.from && (s.to == 0 || n < s.to) {
+					t.Errorf("user%d heard message %d without access from %d to %d", i, n, s.from, s.to)
+				}
+			}
+		}
+	}
+	if losses < 20 || deliveries < 1000 {
+		t.Errorf("%d losses of access and %d deliveries show little", losses, deliveries)
+	}
+	t.Logf("%d losses of access, %d deliveries", losses, deliveries)
+}
