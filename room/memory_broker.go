@@ -121,6 +121,7 @@ func (b *memoryBroker) Publish(_ context.Context, m Message, keep Retention) (Re
 	if m.ID != "" {
 		l.remember(from, Receipt{Position: m.Position, At: m.At})
 	}
+	l.trim(m.At)
 	return l.deliver(m), nil
 }
 
@@ -136,7 +137,6 @@ func (l *memoryLog) append(m *Message) {
 	l.last++
 	m.Position = Position{l.epoch, l.last}
 	l.entries = append(l.entries, *m)
-	l.trim(m.At)
 }
 
 func (l *memoryLog) deliver(m Message) Receipt {
@@ -171,6 +171,7 @@ func (b *memoryBroker) Amend(_ context.Context, m Message, author string, keep R
 	}
 	l.keep = keep
 	l.append(&m)
+	l.trim(m.At)
 	return l.deliver(m), nil
 }
 
