@@ -43,12 +43,19 @@ type accepted struct {
 
 func (a *accepted) Accept() (net.Conn, error) {
 	conn, err := a.Listener.Accept()
-	if err == nil {
-		a.mu.Lock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil && a.conns != nil {
 		a.conns[conn.RemoteAddr().String()] = conn
-		a.mu.Unlock()
 	}
 	return conn, err
+}
+
+// forget makes it a listener like any other.
+func (a *accepted) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.conns = nil
 }
 
 func (a *accepted) of(client net.Addr) net.Conn {
