@@ -1,0 +1,34 @@
+package redissession_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/auth/authtest"
+	"github.com/wardroom/wardroom/auth/redissession"
+	"github.com/wardroom/wardroom/internal/redistest"
+)
+
+func TestConforms(t *testing.T) {
+	client := redistest.Start(t).Client()
+	var n atomic.Int64
+	own := func() []redissession.Option {
+		// On a busy machine a call may take its time.
+		return []redissession.Option{redissession.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redissession.WithTimeout(5 * time.Second)}
+	}
+	t.Run("sessions", func(t *testing.T) {
+		t.Parallel()
+		authtest.TestSessionStore(t, func(_ *testing.T, ttl time.Duration) auth.SessionStore {
+			return redissession.NewSessions(client, append(own(), redissession.WithSessionTTL(ttl))...)
+		}, authtest.Options{RealTime: true})
+	})
+	t.Run("tickets", func(t *testing.T) {
+		t.Parallel()
+		authtest.TestTicketStore(t, func(*testing.T) auth.TicketStore {
+			return redissession.NewTickets(client, own()...)
+		}, authtest.Options{RealTime: true})
+	})
+}
