@@ -191,21 +191,33 @@ func differs(a, b room.Message) string {
 	return ""
 }
 
-// kindNames are for people.
-var kindNames = map[room.Kind]string{
-	0: "no kind", room.KindMessage: "message", room.KindJoined: "joined", room.KindLeft: "left",
-	room.KindUpdated: "updated", room.KindDeleted: "deleted", room.KindEdited: "edited", room.KindRedacted: "redacted",
-	room.KindKicked: "kicked", room.KindBanned: "banned", room.KindMuted: "muted", room.KindUnmuted: "unmuted",
+// kindName is a kind for people.
+func kindName(k room.Kind) string {
+	switch k {
+	case room.KindMessage:
+		return "message"
+	case room.KindJoined:
+		return "joined"
+	case room.KindLeft:
+		return "left"
+	case room.KindPresence:
+		return "presence"
+	case room.KindUpdated:
+		return "updated"
+	case room.KindDeleted:
+		return "deleted"
+	case room.KindEdited:
+		return "edited"
+	case room.KindRedacted:
+		return "redacted"
+	}
+	return fmt.Sprint("kind ", k)
 }
 
 // brief is a message for people, without what is not set.
 func brief(m room.Message) string {
 	var b strings.Builder
-	kind, ok := kindNames[m.Kind]
-	if !ok {
-		kind = fmt.Sprint("kind ", m.Kind)
-	}
-	fmt.Fprintf(&b, "%s in %q", kind, m.Room)
+	fmt.Fprintf(&b, "%s in %q", kindName(m.Kind), m.Room)
 	for _, f := range []struct {
 		set  bool
 		name string
