@@ -375,3 +375,26 @@ func TestSlowConsumer(t *testing.T) {
 		bob.ExpectClose(4103)
 	})
 }
+
+// What was redacted comes back to nobody, nor what it had been edited to.
+func TestRedactedIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := roomtest.NewServer(t, lobby())
+		ada, bob := srv.Connect(t, "ada"), srv.Connect(t, "bob")
+		since := bob.Join("lobby").Position()
+		ada.Join("lobby")
+		said := ada.Send("lobby", "a secret")
+		ada.Request("edit", roomtest.Fields{"room": "lobby", "target": said.Offset, "data": "more of a secret"}).ExpectOK()
+		ada.Request("redact", roomtest.Fields{"room": "lobby", "target": said.Offset}).ExpectOK()
+		back := bob.Rejoin("lobby", since)
+		if !back.Recovered || len(back.Messages) != 3 {
+			t.Errorf("recovered: %v, %d messages, want the message, the edit and the redaction", back.Recovered, len(back.Messages))
+		}
+		history := bob.Request("history", roomtest.Fields{"room": "lobby"}).ExpectOK()
+		for _, f := range append(back.Messages, history) {
+			if strings.Contains(f.Text, "secret") {
+				t.Errorf("came back: %v", f)
+			}
+		}
+	})
+}
