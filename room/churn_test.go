@@ -37,7 +37,7 @@ func heap() int {
 func TestChurnLeavesNothing(t *testing.T) {
 	cycles, workers := 10_000, 8
 	if race {
-		cycles = 500
+		cycles = 2_000
 	}
 	store, broker := room.NewMemoryStore(), room.NewMemoryBroker()
 	h := serve(t, house(), room.WithStore(store), room.WithBroker(broker),
