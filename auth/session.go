@@ -13,10 +13,10 @@ import (
 const DefaultSessionTTL = 24 * time.Hour
 
 var (
-	// ErrSessionNotFound: there is no session of that ID, or no longer.
+	// ErrSessionNotFound says that there is no session of that ID, or no longer.
 	ErrSessionNotFound = errors.New("session not found")
 
-	// ErrWrongUser: a session was to be renewed with the credential of another user.
+	// ErrWrongUser says that a session was to be renewed with the credential of another user.
 	ErrWrongUser = errors.New("session belongs to another user")
 )
 

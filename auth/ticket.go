@@ -19,7 +19,7 @@ const TicketPrefix = "ticket_"
 // DefaultTicketTTL is how long a ticket is good where nothing else is said.
 const DefaultTicketTTL = 30 * time.Second
 
-// ErrTicketNotFound: there is no such ticket, it was taken, or it has expired.
+// ErrTicketNotFound says that there is no such ticket, that it was taken, or it has expired.
 var ErrTicketNotFound = errors.New("ticket not found")
 
 // Ticket is what a store keeps for a ticket that nobody has used yet.

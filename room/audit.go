@@ -91,7 +91,7 @@ func (j *journal) write(ctx context.Context, level slog.Level, event string, c *
 	if suppressed > 0 {
 		all = append(all, slog.Int("suppressed", suppressed))
 	}
-	j.log.LogAttrs(ctx, level, event, all...)
+	j.log.LogAttrs(ctx, level, event, all...) //nolint:sloglint // one of the constants above
 	if audited {
 		r := slog.NewRecord(time.Now(), level, event, 0)
 		r.AddAttrs(all...)

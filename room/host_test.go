@@ -202,7 +202,6 @@ func (h *host) handshake(lines ...string) (c *client, status int, header http.He
 type visitor struct {
 	*client
 	welcome frame
-	id      string // of the connection
 }
 
 // connect signs in with a token.

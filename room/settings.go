@@ -98,7 +98,7 @@ func (s *Settings) normalise() error {
 	}
 	for event := range s.Events {
 		if !validate.Event(event) {
-			return fmt.Errorf("event %q: use 1 to 64 of A-Z a-z 0-9 _ - . and :", event)
+			return fmt.Errorf("event %q: use 1 to 64 of _ - . : A-Z a-z 0-9", event)
 		}
 	}
 	if s.Rates != nil {

@@ -76,7 +76,6 @@ func overflows(whole, fraction, exponent []byte) bool {
 	// zero. The largest double is 0.17976931348623157… × 10^309.
 	magnitude := int64(len(whole))
 	if whole[0] == '0' {
-		magnitude = 0
 		zeros := 0
 		for zeros+1 < len(fraction) && fraction[zeros+1] == '0' {
 			zeros++

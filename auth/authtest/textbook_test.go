@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -353,7 +354,7 @@ func (b *textbook) RevokeSession(_ context.Context, id string) error {
 	defer b.mu.Unlock()
 	r, err := b.find(id, time.Now())
 	if r == nil {
-		if err == auth.ErrRevoked && !b.has("revokes once only") {
+		if errors.Is(err, auth.ErrRevoked) && !b.has("revokes once only") {
 			return nil
 		}
 		return err

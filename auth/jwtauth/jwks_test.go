@@ -341,7 +341,7 @@ func TestThreatJWKSSlow(t *testing.T) {
 }
 
 func TestThreatJWKSKeysDropped(t *testing.T) {
-	small := must(rsa.GenerateKey(rand.Reader, 1024))
+	small := must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // it is to be refused
 	var logged bytes.Buffer
 	p := newIDP(t, text(jwksOf(
 		webKeyOf(ecKey(), m{"kid": "good"}),

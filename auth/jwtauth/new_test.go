@@ -26,7 +26,7 @@ func TestNewRefuses(t *testing.T) {
 		f(&iss)
 		return WithIssuer(iss)
 	}
-	small := must(rsa.GenerateKey(rand.Reader, 1024))
+	small := must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // it is to be refused
 	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
 	for _, tt := range []struct {
 		name, advice string

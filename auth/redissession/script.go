@@ -85,12 +85,12 @@ func pipeline(ctx context.Context, c rueidis.Client, cfg *config, steps []step) 
 	if len(again) == 0 {
 		return results
 	}
-	commands = commands[:0]
+	texts := make(rueidis.Commands, 0, len(again))
 	for _, i := range again {
 		s := steps[i]
-		commands = append(commands, c.B().Eval().Script(s.script.text).Numkeys(int64(len(s.keys))).Key(s.keys...).Arg(s.args...).Build())
+		texts = append(texts, c.B().Eval().Script(s.script.text).Numkeys(int64(len(s.keys))).Key(s.keys...).Arg(s.args...).Build())
 	}
-	for i, r := range c.DoMulti(ctx, commands...) {
+	for i, r := range c.DoMulti(ctx, texts...) {
 		results[again[i]] = r
 	}
 	return results

@@ -35,7 +35,8 @@ func parseHostPort(scheme, s string) (tuple, bool) {
 	if len(s) > maxOrigin {
 		return tuple{}, false
 	}
-	host, port, hasPort := s, "", false
+	var host, port string
+	var hasPort bool
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 0 {

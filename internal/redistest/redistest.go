@@ -72,7 +72,7 @@ func (s *Server) Client() rueidis.Client {
 // Restart starts the server again after Kill, and waits until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
-	cmd := exec.Command("redis-server", s.args...) //nolint:gosec // the arguments are a test's own
+	cmd := exec.CommandContext(context.Background(), "redis-server", s.args...)
 	cmd.Stdout, cmd.Stderr = &s.out, &s.out
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -92,7 +92,9 @@ func (s *Server) Restart() {
 }
 
 func (s *Server) answers() bool {
-	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
 	if err != nil {
 		return false
 	}

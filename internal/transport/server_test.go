@@ -133,7 +133,7 @@ func (pipeAddr) String() string  { return "pipe" }
 func serve(t testing.TB, n network, opts *Options) *server {
 	ln, dial := n.listen(t)
 	s := &server{t: t, opts: opts, dial: dial, conns: make(chan *served, 16)}
-	s.http = &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(s.accept)}}
+	s.http = &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(s.accept), ReadHeaderTimeout: time.Minute}}
 	if n.tls {
 		s.http.StartTLS()
 		s.dial = func() (net.Conn, error) {
@@ -141,7 +141,7 @@ func serve(t testing.TB, n network, opts *Options) *server {
 			if err != nil {
 				return nil, err
 			}
-			return tls.Client(nc, &tls.Config{InsecureSkipVerify: true}), nil
+			return tls.Client(nc, &tls.Config{InsecureSkipVerify: true}), nil //nolint:gosec // the server is the test's own
 		}
 	} else {
 		s.http.Start()

@@ -59,7 +59,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 	for {
 		s.got, s.readErr = syscall.Read(int(fd), s.in.space())
 		switch s.readErr {
-		case syscall.EINTR:
+		case syscall.EINTR: //nolint:errorlint // a system call's error comes bare
 			continue
 		case syscall.EAGAIN:
 			s.in.giveBack()
@@ -83,7 +83,7 @@ func (s *socket) Write(p []byte) (int, error) {
 func (s *socket) tryWrite(fd uintptr) bool {
 	for {
 		n, err := syscall.Write(int(fd), s.out)
-		switch err {
+		switch err { //nolint:errorlint // a system call's error comes bare
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:

@@ -20,8 +20,8 @@ import (
 	"github.com/wardroom/wardroom/limit"
 )
 
-// ErrUnavailable: Redis did not answer in time. Whether the events were spent
-// is not known.
+// ErrUnavailable says that Redis did not answer in time. Whether the events
+// were spent is not known.
 var ErrUnavailable = errors.New("redislimit: redis unavailable")
 
 //go:embed allow.lua

@@ -92,7 +92,7 @@ func installNode(dir string) error {
 	if _, err := os.Stat(filepath.Join(to, "node_modules")); err == nil {
 		return nil
 	}
-	npm := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	npm := exec.CommandContext(context.Background(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
 	npm.Dir = to
 	if out, err := npm.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, out)
@@ -148,7 +148,7 @@ func (p *plan) build() error {
 			continue
 		}
 		built[pkg] = true
-		if out, err := exec.Command("go", "build", "-o", p.binary(pkg), pkg).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", p.binary(pkg), pkg).CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s (run this in internal/bench): %w: %s", pkg, err, out)
 		}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -132,7 +133,7 @@ func model() string {
 }
 
 func output(name string, args ...string) string {
-	b, err := exec.Command(name, args...).Output()
+	b, err := exec.CommandContext(context.Background(), name, args...).Output()
 	if err != nil {
 		return "absent"
 	}

@@ -48,7 +48,7 @@ func main() {
 			if err != nil {
 				return
 			}
-			defer conn.CloseNow()
+			defer func() { _ = conn.CloseNow() }()
 			name := r.URL.Query().Get("room")
 			mu.Lock()
 			in := rooms[name]
