@@ -143,7 +143,7 @@ func (l *lane) hasWork() bool {
 	return len(l.dirty) > 0 || len(l.kicked) > 0 || len(l.dead) > 0 || l.audit || l.flight != nil || len(l.events) > 0
 }
 
-// rest leaves a lane that a worker is done with.
+// release leaves a lane that a worker is done with.
 func (t *Tracker) release(l *lane) {
 	rest := l.rest
 	l.rest = false

@@ -73,7 +73,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// most is the longest pause before something that failed is tried again.
+// longestPause is the longest pause before something that failed is tried again.
 const longestPause = 5 * time.Second
 
 // withDefaults returns o with its defaults filled in, or what is wrong with it.

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,8 +50,9 @@ type seat struct {
 	// The keys of the limits that apply to what the connection says here.
 	userKey, roomKey string
 	muted            atomic.Int64 // until when, in Unix milliseconds; 0: not
-	// Of the connection's mu: the join is not answered yet, and what has to
-	// be done once it is.
+	// Of the connection's mu: it has been made known, the join is not
+	// answered yet, and what has to be done once it is.
+	sat      bool
 	settling bool
 	evicted  *eviction
 }
@@ -307,24 +309,25 @@ func (h *hall) enter(c *Conn, settings *Settings) (*seat, Position) {
 
 // exit detaches a seat; with drain, what it has not got yet is still sent.
 func (h *hall) exit(s *seat, drain bool) {
+	h.detach(s, drain)
+	h.srv.closeHall(h)
+}
+
+// detach is exit for who stays in the hall.
+func (h *hall) detach(s *seat, drain bool) {
 	h.mu.Lock()
 	if h.seats[s.conn.id] == s {
 		delete(h.seats, s.conn.id)
 	}
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
-	h.srv.closeHall(h)
 }
 
-// all returns the connections in the hall.
-func (h *hall) all() []*Conn {
+// all returns the seats in the hall.
+func (h *hall) all() []*seat {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	conns := make([]*Conn, 0, len(h.seats))
-	for _, s := range h.seats {
-		conns = append(conns, s.conn)
-	}
-	return conns
+	return slices.Collect(maps.Values(h.seats))
 }
 
 // encodable is the frame that tells clients of m, nil when they are told

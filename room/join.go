@@ -73,33 +73,47 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	if err != nil {
 		return nil, nil, err
 	}
-	acts := h.count()
-	in, err := s.admitMember(ctx, c, rec)
+	seat, at, err := c.takePlace(ctx, h, settings, rec)
 	if err != nil {
 		s.closeHall(h)
 		return nil, nil, err
 	}
-	seat, at := h.enter(c, settings)
-	seat.mute(in.Muted)
-	c.sit(r.Room, seat)
 	// The others hear of it before we can say anything. When the store fails
 	// the tracker goes on trying.
 	c.noted(c.presence.Join(ctx, r.Room))
-	if h.count() != acts {
-		// Something happened after we were admitted and before we could be
-		// seen here, so that perhaps nobody acted on us: be admitted again.
-		again, err := s.admitMember(ctx, c, rec)
-		if err != nil {
-			return seat, nil, err
-		}
-		seat.mute(again.Muted)
-	}
 	res := &wire.JoinResult{Room: r.Room, Permission: string(rec.Permission)}
 	if err := c.catchUp(ctx, r, settings, at, res); err != nil {
 		return seat, nil, err
 	}
 	res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
 	return seat, res, err
+}
+
+// takePlace is admitted to the room and takes a seat in the hall.
+func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record) (*seat, Position, error) {
+	for tries := range conflicts {
+		acts := h.count()
+		in, err := c.srv.admitMember(ctx, c, rec)
+		if err != nil {
+			if tries > 0 {
+				c.giveBack(h.name, reasonOf(err))
+			}
+			return nil, Position{}, err
+		}
+		seat, at := h.enter(c, settings)
+		seat.mute(in.Muted)
+		c.sit(h.name, seat)
+		if h.count() == acts {
+			return seat, at, nil // whatever happens from here on, somebody acts on us
+		}
+		// Something happened after we were admitted and before we could be
+		// seen here. Perhaps we may be here no longer; and if we may again,
+		// what was said meanwhile is not for us.
+		c.stand(h.name)
+		h.detach(seat, false)
+	}
+	c.giveBack(h.name, reasonLeft)
+	return nil, Position{}, refuse(CodeConflict)
 }
 
 // admitMember takes a place in the room. When the record changed since it was

@@ -66,16 +66,15 @@ func (h *hall) react(m Message, done chan struct{}) {
 		e = eviction{reasonBanned, m.Reason}
 	}
 	var out []*Conn
-	for _, c := range h.all() {
-		id := c.Identity()
+	for _, s := range h.all() {
+		id := s.conn.Identity()
 		switch {
 		case m.Kind == KindUpdated && (rec == nil || rec.mayEnter(&id)),
 			(m.Kind == KindKicked || m.Kind == KindBanned) && id.ID != m.From:
 			continue
 		}
-		if s := c.expel(h.name, e); s != nil {
-			s.hall.exit(s, m.Kind == KindDeleted)
-			out = append(out, c)
+		if s.conn.expel(s, e) {
+			out = append(out, s.conn)
 		}
 	}
 	for _, c := range out {

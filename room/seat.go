@@ -33,8 +33,15 @@ func (c *Conn) sit(room string, s *seat) {
 	if c.seats == nil {
 		c.seats = make(map[string]*seat)
 	}
-	s.settling = true
+	s.sat, s.settling = true, true
 	c.seats[room] = s
+}
+
+// stand undoes sit.
+func (c *Conn) stand(room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.seats, room)
 }
 
 // settle begins the time in the room, when the reply to the join is queued:
@@ -129,18 +136,31 @@ type eviction struct {
 	why    string // what a moderator wrote
 }
 
-// expel takes the seat against the client's will, nil for none. Where the join
-// is not answered yet, settle does it.
-func (c *Conn) expel(room string, e eviction) *seat {
+// expel ends a seat against the client's will and reports whether the caller
+// now has to do the rest. Where the join is not answered yet, settle does all
+// of it. Where somebody else is about to end the seat, only nothing more is
+// delivered.
+func (c *Conn) expel(s *seat, e eviction) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s := c.seats[room]; s != nil && s.settling {
+	room, drain := s.hall.name, e.reason == ""
+	present, sat := c.seats[room] == s, s.sat
+	switch {
+	case present && s.settling:
 		if s.evicted == nil {
 			s.evicted = &e
 		}
-		return nil
+		c.mu.Unlock()
+		return false
+	case present:
+		c.remove(room)
 	}
-	return c.remove(room)
+	c.mu.Unlock()
+	if present {
+		s.hall.exit(s, drain)
+	} else if sat {
+		s.hall.detach(s, drain)
+	}
+	return present
 }
 
 // tellRemoved tells a client that it was expelled.
@@ -211,8 +231,7 @@ func (c *Conn) recheckRooms(ctx context.Context) {
 			continue
 		}
 		e := eviction{reason: reasonRevoked}
-		if s := c.expel(room, e); s != nil {
-			s.hall.exit(s, false)
+		if s := c.seat(room); s != nil && c.expel(s, e) {
 			c.tellRemoved(room, &e)
 			c.giveBack(room, e.reason)
 			c.afterLeave(room)

@@ -58,7 +58,7 @@ func (s *socket) Read() (int, error) {
 func (s *socket) tryRead(fd uintptr) bool {
 	for {
 		s.got, s.readErr = syscall.Read(int(fd), s.in.space())
-		switch s.readErr {
+		switch s.readErr { //nolint:errorlint // a system call's error is bare
 		case syscall.EINTR: //nolint:errorlint // a system call's error comes bare
 			continue
 		case syscall.EAGAIN:
