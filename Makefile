@@ -26,10 +26,19 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run every test, with the race detector, in random order; installs what is missing
-	@internal/tools/install.sh gcc $(shell grep -qs redis/rueidis go.mod && echo redis-server)
+test: race counts ## run every test, with the race detector, in random order; installs what is missing
+
+.PHONY: race
+race: installed
 	$(call each,$(filter-out internal/tools,$(MODULES)),go test $(TESTFLAGS) ./...)
+
+.PHONY: counts
+counts: installed
 	$(call each,$(ALLOCATES),go test $(filter-out -race,$(TESTFLAGS)) -run='Allocat|LinearTime' .)
+
+.PHONY: installed
+installed:
+	@internal/tools/install.sh gcc $(shell grep -qs redis/rueidis go.mod && echo redis-server)
 
 .PHONY: check
 check: format vet staticcheck lint deps tidy ## format, vet, linters, dependency rules, go.mod files
