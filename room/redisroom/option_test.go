@@ -1,0 +1,25 @@
+package redisroom
+
+import (
+	"testing"
+	"time"
+
+	"github.com/wardroom/wardroom/internal/redisx"
+)
+
+func TestOptions(t *testing.T) {
+	cfg := options(nil)
+	if cfg.timeout != redisx.DefaultTimeout || cfg.log == nil || cfg.keys != redisx.NewKeys("") {
+		t.Errorf("the defaults are %+v", cfg)
+	}
+	cfg = options([]Option{WithPrefix("x:"), WithTimeout(time.Second)})
+	if cfg.timeout != time.Second || cfg.keys.Key("r", "a") != "x:{r:a}" {
+		t.Errorf("the options are %+v", cfg)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a timeout of nothing is taken")
+		}
+	}()
+	WithTimeout(0)
+}
