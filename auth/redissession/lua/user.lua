@@ -33,6 +33,8 @@ local function forget(id)
 end
 
 -- Drops what has expired. There is never more of it than the bound of a user.
+-- A full Redis does not refuse it, nor what a script writes after it: revoking
+-- begins with it and always works.
 local function sweep()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', text(now))) do
     forget(id)
