@@ -18,6 +18,9 @@ type keeper struct {
 	since     time.Time     // when the beats began to succeed without a break
 	sweep     time.Time     // when to make sure that the store has everything
 	pause     time.Duration // after a beat that failed
+	dropped   time.Time     // when a lease was last given up
+	again     time.Duration // the pause after that; 0 when it had lasted
+	rest      time.Time     // when that pause is over
 }
 
 // keepLease beats, looks for dead nodes, and sweeps.
@@ -47,6 +50,9 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	t.mu.Unlock()
 	renewal := node != ""
 	if !renewal {
+		if rest := time.Until(k.rest); rest > 0 {
+			return rest
+		}
 		if k.candidate == "" {
 			k.candidate = t.options.Node + "." + rand.Text()
 		}
@@ -57,9 +63,8 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	switch {
 	case errors.Is(err, ErrLapsed):
 		// Others have announced, or will, that the users have left.
-		k.candidate = ""
 		t.dropLease(false)
-		return 0
+		return t.takeAnother(k, err)
 	case err != nil:
 		k.since = time.Time{}
 		k.pause = longer(k.pause, min(longestPause, t.options.Beat/4))
@@ -68,9 +73,8 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	case renewal && (suspect || lease.Fresh):
 		// A new lease, because under this one there may be entries, of before,
 		// that nobody wants any more. They are removed when it lapses.
-		k.candidate = ""
 		t.dropLease(true)
-		return 0
+		return t.takeAnother(k, ErrLost)
 	}
 	k.pause = 0
 	if k.since.IsZero() {
@@ -99,6 +103,24 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 		k.pause = longer(k.pause, min(longestPause, t.options.Beat/4))
 		return jitter(k.pause)
 	}
+	return wait
+}
+
+// takeAnother returns when to ask for another lease: at once, unless the last
+// one was given up a moment ago. A store that loses what it is given again and
+// again would otherwise be asked for leases, and given everything anew, as fast
+// as it can answer.
+func (t *Tracker) takeAnother(k *keeper, err error) time.Duration {
+	now := time.Now()
+	lasted := k.dropped.IsZero() || now.Sub(k.dropped) >= t.options.Beat
+	k.candidate, k.dropped, k.again = "", now, longer(k.again, min(longestPause, t.options.Beat/4))
+	if lasted {
+		k.again = 0
+		return 0
+	}
+	wait := jitter(k.again)
+	k.rest = now.Add(wait)
+	t.beatFailed(fmt.Errorf("presence: lease lost again: %w", err), false)
 	return wait
 }
 
