@@ -86,12 +86,13 @@ func (iss *issuer) mapClaims(claims map[string]any) (auth.Identity, error) {
 		}
 		id.ID = iss.Prefix + s
 	}
-	if v, ok := take(names.Name); ok {
+	// Many encoders write null for what a user has not got.
+	if v, ok := take(names.Name); ok && v != nil {
 		if id.Name, ok = v.(string); !ok {
 			return auth.Identity{}, refuse("the claim with the name is not a string")
 		}
 	}
-	if v, ok := take(names.Roles); ok {
+	if v, ok := take(names.Roles); ok && v != nil {
 		if id.Roles, ok = roles(v); !ok {
 			return auth.Identity{}, refuse("the claim with the roles is not a list of at most 64 short strings")
 		}

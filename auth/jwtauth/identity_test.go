@@ -112,6 +112,17 @@ func TestClaimNames(t *testing.T) {
 	}
 }
 
+// Encoders write null for an empty list: that is no reason to refuse.
+func TestNullIsNone(t *testing.T) {
+	a := newAuth(t, WithClock(newClock().now), WithIssuer(Issuer{
+		Name: issName, Audiences: []string{audName}, Keys: []Key{HMAC("", secret)},
+	}))
+	id, err := try(t, a, forge(m{"alg": "HS256"}, `{"iss":"`+issName+`","aud":"`+audName+`","sub":"ada","exp":4102444800,"name":null,"roles":null}`, secret))
+	if err != nil || id.ID != "ada" || id.Name != "" || len(id.Roles) != 0 {
+		t.Errorf("%+v, %v", id, err)
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	down := errors.New("database")
 	hook := func(_ context.Context, claims map[string]any, id auth.Identity) (auth.Identity, error) {

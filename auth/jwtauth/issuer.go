@@ -75,11 +75,11 @@ type ClaimNames struct {
 	// ID is the claim with the user's ID, a string that is an [auth.ValidID]. Default: sub.
 	ID string
 
-	// Name is the claim with the display name, a string. Default: name.
+	// Name is the claim with the display name, a string; null is none. Default: name.
 	Name string
 
 	// Roles is the claim with the roles: an array of strings, or one string with spaces between the roles as in the
-	// scope claim of RFC 8693. At most 64 roles of 1 to 64 bytes. Default: roles.
+	// scope claim of RFC 8693; null is none. At most 64 roles of 1 to 64 bytes. Default: roles.
 	Roles string
 
 	// Capabilities is the claim that narrows what the user may do: an object whose names are room patterns and whose
