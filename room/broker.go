@@ -42,6 +42,13 @@ const (
 	KindDirect
 	KindDisconnect
 	KindRevoked
+	// KindHello and KindBye say that the server From, on the node Name, is
+	// there, or about to go. KindAsk asks whether the act Act in the room Event
+	// is in force, and KindDone, by the server From, says so.
+	KindHello
+	KindBye
+	KindAsk
+	KindDone
 )
 
 // Position is a place in a room's log. Offsets count up by one from 1 within
@@ -77,6 +84,9 @@ type Message struct {
 	Until    time.Time
 	// Session is the ID of a session.
 	Session string
+	// Act names something that was done to a room or a user, for those who wait
+	// until it is in force on every node.
+	Act string
 	// Except is a connection that does not get it, empty for none.
 	Except string
 	Position

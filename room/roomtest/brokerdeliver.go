@@ -24,14 +24,14 @@ func kinds(name string) []room.Message {
 		{Kind: room.KindDeleted, Room: name, At: at},
 		{Kind: room.KindBanned, Room: name, From: "eve", Until: forever, At: at},
 	}
-	for kind := room.KindMessage; kind <= room.KindRevoked; kind++ {
+	for kind := room.KindMessage; kind <= room.KindDone; kind++ {
 		if kind == room.KindEdited || kind == room.KindRedacted {
 			continue // with Amend only
 		}
 		list = append(list, room.Message{
 			Kind: kind, Room: name, Event: "event", From: "ada", Name: "Ada Lovelace \U0001F469", Reason: "spam & \"more\"",
 			ID: fmt.Sprint("id", kind), Data: []byte(`{"room":"x","version":7}`), At: at, Target: 9, Until: at.Add(time.Hour),
-			Session: "session", Except: "connection",
+			Session: "session", Act: "node.7", Except: "connection",
 		})
 	}
 	return list

@@ -253,6 +253,8 @@ func (b *mutantBroker) deliver(l *mutantLog, m room.Message) {
 		m.Reason = ""
 	case b.has("loses sessions"):
 		m.Session = ""
+	case b.has("loses acts"):
+		m.Act = ""
 	case b.has("loses who it is not for"):
 		m.Except = ""
 	case b.has("delivers without a position"):

@@ -6,6 +6,7 @@ var brokerMutants = []mutant{
 	{bug: "loses ends", by: "deliver"},
 	{bug: "loses reasons", by: "deliver"},
 	{bug: "loses sessions", by: "deliver"},
+	{bug: "loses acts", by: "deliver"},
 	{bug: "loses who it is not for", by: "deliver"},
 	{bug: "data is text", by: "deliver"},
 	{bug: "one subscriber each", by: "deliver", real: true},

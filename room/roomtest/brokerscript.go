@@ -180,6 +180,7 @@ func differs(a, b room.Message) string {
 		{"Redacted", a.Redacted == b.Redacted},
 		{"Until", sameMilli(a.Until, b.Until)},
 		{"Session", a.Session == b.Session},
+		{"Act", a.Act == b.Act},
 		{"Except", a.Except == b.Except},
 		{"Offset", a.Offset == b.Offset},
 		{"Epoch", a.Epoch == b.Epoch},
@@ -236,6 +237,7 @@ func brief(m room.Message) string {
 		{m.Reason != "", "reason", m.Reason},
 		{m.Except != "", "except", m.Except},
 		{m.Session != "", "session", m.Session},
+		{m.Act != "", "act", m.Act},
 		{!m.Until.IsZero(), "until", m.Until.UTC()},
 		{!m.At.IsZero(), "at", m.At.UTC().Format("15:04:05.000")},
 	} {
