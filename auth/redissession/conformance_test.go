@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/auth/authtest"
 	"github.com/wardroom/wardroom/auth/redissession"
@@ -13,22 +15,23 @@ import (
 )
 
 func TestConforms(t *testing.T) {
-	client := redistest.Start(t).Client()
-	var n atomic.Int64
-	own := func() []redissession.Option {
-		// On a busy machine a call may take its time.
-		return []redissession.Option{redissession.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redissession.WithTimeout(5 * time.Second)}
-	}
-	t.Run("sessions", func(t *testing.T) {
-		t.Parallel()
-		authtest.TestSessionStore(t, func(_ *testing.T, ttl time.Duration) auth.SessionStore {
-			return redissession.NewSessions(client, append(own(), redissession.WithSessionTTL(ttl))...)
-		}, authtest.Options{RealTime: true})
-	})
-	t.Run("tickets", func(t *testing.T) {
-		t.Parallel()
-		authtest.TestTicketStore(t, func(*testing.T) auth.TicketStore {
-			return redissession.NewTickets(client, own()...)
-		}, authtest.Options{RealTime: true})
+	redistest.Each(t, func(t *testing.T, client rueidis.Client) {
+		var n atomic.Int64
+		own := func() []redissession.Option {
+			// On a busy machine a call may take its time.
+			return []redissession.Option{redissession.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redissession.WithTimeout(5 * time.Second)}
+		}
+		t.Run("sessions", func(t *testing.T) {
+			t.Parallel()
+			authtest.TestSessionStore(t, func(_ *testing.T, ttl time.Duration) auth.SessionStore {
+				return redissession.NewSessions(client, append(own(), redissession.WithSessionTTL(ttl))...)
+			}, authtest.Options{RealTime: true})
+		})
+		t.Run("tickets", func(t *testing.T) {
+			t.Parallel()
+			authtest.TestTicketStore(t, func(*testing.T) auth.TicketStore {
+				return redissession.NewTickets(client, own()...)
+			}, authtest.Options{RealTime: true})
+		})
 	})
 }

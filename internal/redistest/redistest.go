@@ -1,11 +1,14 @@
-// Package redistest starts real redis-server processes for tests, each on a
-// free port and with a directory of its own, and does to them what happens to
-// servers.
+// Package redistest starts real redis-server processes for tests, each with a
+// directory of its own, and does to them what happens to servers: alone
+// ([Start]), as a Redis Cluster ([StartCluster]) and watched over by Sentinels
+// ([StartSentinel]). What a server has logged is shown when the test fails.
 package redistest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"strconv"
@@ -20,33 +23,75 @@ import (
 
 // Server is one redis-server. Its methods are for one goroutine at a time.
 type Server struct {
-	t    testing.TB
-	port int
-	args []string
-	cmd  *exec.Cmd
-	wait sync.WaitGroup
-	out  strings.Builder
+	t     testing.TB
+	port  int
+	args  []string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process of cmd is gone
+	log   journal
 }
 
-// patience is how long a server may take to start.
-const patience = 10 * time.Second
+const (
+	// patience is how long a server may take to start.
+	patience = 20 * time.Second
+	// attempts is how many ports are tried: a free one may be taken by the
+	// time the server wants it.
+	attempts = 5
+)
 
 // Start starts a server that ends with the test. args are those of
 // redis-server, such as "--appendonly", "yes". Where there is no redis-server
 // the test is skipped.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	s := start(t, func(port int) []string { return own(t, port, args) })
+	s.ready()
+	return s
+}
+
+// own are the arguments of a server that keeps to itself.
+func own(t testing.TB, port int, args []string) []string {
+	return append([]string{
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "",
+		"--daemonize", "no", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0",
+	}, args...)
+}
+
+// start starts a process without waiting until it answers.
+func start(t testing.TB, args func(port int) []string) *Server {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed: make test installs it")
 	}
 	s := &Server{t: t, port: freePort(t)}
-	s.args = append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", t.TempDir(),
-		"--save", "", "--loglevel", "warning", "--daemonize", "no", "--enable-debug-command", "yes",
-	}, args...)
-	t.Cleanup(s.Kill)
-	s.Restart()
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("redis-server on port %d:\n%s", s.port, s.log.String())
+		}
+	})
+	s.args = args(s.port)
+	s.run()
 	return s
+}
+
+// ready waits until a server that was just made answers, on another port if
+// its own was taken.
+func (s *Server) ready() {
+	s.t.Helper()
+	for n := 1; !s.answer(); n++ {
+		if n == attempts {
+			s.t.Fatalf("redis-server does not start:\n%s", s.log.String())
+		}
+		taken := strconv.Itoa(s.port)
+		s.port = freePort(s.t)
+		for i, arg := range s.args {
+			if arg == taken {
+				s.args[i] = strconv.Itoa(s.port)
+			}
+		}
+		s.run()
+	}
 }
 
 // Addr is the server's address.
@@ -58,36 +103,62 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 // Client returns a client of the server that is closed with the test.
 func (s *Server) Client() rueidis.Client {
 	s.t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{s.Addr()}, DisableCache: true, ForceSingleClient: true,
-		Dialer: net.Dialer{Timeout: time.Second},
-	})
+	return client(s.t, rueidis.ClientOption{InitAddress: []string{s.Addr()}, ForceSingleClient: true})
+}
+
+func client(t testing.TB, option rueidis.ClientOption) rueidis.Client {
+	t.Helper()
+	option.DisableCache = true
+	option.Dialer = net.Dialer{Timeout: time.Second}
+	c, err := rueidis.NewClient(option)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(c.Close)
+	t.Cleanup(c.Close)
 	return c
 }
 
 // Restart starts the server again after Kill, and waits until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
+	s.run()
+	if !s.answer() {
+		s.t.Fatalf("redis-server does not start again:\n%s", s.log.String())
+	}
+}
+
+func (s *Server) run() {
+	s.t.Helper()
 	cmd := exec.CommandContext(context.Background(), "redis-server", s.args...)
-	cmd.Stdout, cmd.Stderr = &s.out, &s.out
+	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd = cmd
-	s.wait.Go(func() { _ = cmd.Wait() })
+	s.cmd, s.ended = cmd, make(chan struct{})
+	go func(ended chan struct{}) { // ends with the process; Kill waits for it
+		defer close(ended)
+		_ = cmd.Wait()
+	}(s.ended)
+}
+
+// answer waits until the server answers, and reports false when it has ended
+// instead.
+func (s *Server) answer() bool {
+	s.t.Helper()
 	for end := time.Now().Add(patience); ; {
 		if s.answers() {
-			return
+			return true
+		}
+		select {
+		case <-s.ended:
+			return false
+		case <-time.After(10 * time.Millisecond): // a process starts in no test's own time
 		}
 		if time.Now().After(end) {
 			s.Kill()
-			s.t.Fatalf("redis-server does not answer:\n%s", s.out.String())
+			s.t.Fatalf("redis-server does not answer:\n%s", s.log.String())
 		}
-		time.Sleep(10 * time.Millisecond) // a process starts in no test's own time
 	}
 }
 
@@ -114,7 +185,7 @@ func (s *Server) Kill() {
 		return
 	}
 	_ = s.cmd.Process.Kill()
-	s.wait.Wait()
+	<-s.ended
 	s.cmd = nil
 }
 
@@ -131,29 +202,82 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// Do runs one command, such as Do("FLUSHALL"), and returns the answer's text.
+// Do runs one command, such as Do("FLUSHALL"), and returns the answer as
+// fmt.Sprint prints it.
 func (s *Server) Do(args ...string) string {
 	s.t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr()}, DisableCache: true, ForceSingleClient: true})
+	text, err := s.Try(args...)
 	if err != nil {
-		s.t.Fatal(err)
+		s.t.Fatalf("%v: %v", args, err)
+	}
+	return text
+}
+
+// Try is Do for what may fail.
+func (s *Server) Try(args ...string) (string, error) {
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr()}, DisableCache: true, ForceSingleClient: true, DisableRetry: true})
+	if err != nil {
+		return "", err
 	}
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	reply := c.Do(ctx, c.B().Arbitrary(args...).Build())
 	if err := reply.Error(); err != nil && !rueidis.IsRedisNil(err) {
-		s.t.Fatalf("%v: %v", args, err)
+		return "", err
 	}
-	return reply.String()
+	value, _ := reply.ToAny()
+	return strings.TrimPrefix(fmt.Sprint(value), "txt:"), nil // of a verbatim string
 }
 
+// freePort is one that outgoing connections, which take higher ones, do not
+// come upon while the server is down.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
+}
+
+// eventually polls until f says nothing is missing.
+func eventually(t testing.TB, what string, f func() (missing string)) {
+	t.Helper()
+	missing := ""
+	for end := time.Now().Add(2 * patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if missing = f(); missing == "" {
+			return
+		}
+	}
+	t.Fatalf("%s: %s", what, missing)
+}
+
+// journal is what a server has written.
+type journal struct {
+	mu  sync.Mutex // protects buf
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+// String returns the last lines.
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	const most = 8 << 10
+	text := j.buf.String()
+	if len(text) > most {
+		_, text, _ = strings.Cut(text[len(text)-most:], "\n")
+	}
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"github.com/wardroom/wardroom/internal/redistest"
@@ -13,6 +14,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s.Do("SET", "k", "v")
 	s.Kill()
@@ -34,4 +36,76 @@ func TestServer(t *testing.T) {
 	if v, err := get(5 * time.Second); err != nil || v != "v" {
 		t.Errorf("after a pause: %q, %v", v, err)
 	}
+}
+
+func put(t *testing.T, c rueidis.Client, key, value string) {
+	t.Helper()
+	if err := c.Do(t.Context(), c.B().Set().Key(key).Value(value).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func has(t *testing.T, c rueidis.Client, key, value string) {
+	t.Helper()
+	var got string
+	var err error
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		got, err = c.Do(ctx, c.B().Get().Key(key).Build()).ToString()
+		cancel()
+		if err == nil && got == value {
+			return
+		}
+	}
+	t.Errorf("%s is %q, %v", key, got, err)
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	c := cluster.Client()
+	keys := []string{"a", "b", "c", "d", "e", "f"}
+	for _, k := range keys {
+		put(t, c, k, k)
+	}
+	slot := cluster.Slot("a")
+	from := cluster.Primary(slot)
+	cluster.Failover(slot)
+	if cluster.Primary(slot) == from {
+		t.Error("the primary is still the same")
+	}
+	has(t, c, "a", "a")
+	to := cluster.Primary(cluster.Slot("b"))
+	if to == cluster.Primary(slot) {
+		t.Fatal("the test needs keys of two primaries")
+	}
+	cluster.Migrate(slot, to)
+	if cluster.Primary(slot) != to {
+		t.Error("the slot has not moved")
+	}
+	was := cluster.Primary(cluster.Slot("b"))
+	was.Kill()
+	cluster.Promoted(slot, was)
+	for _, k := range keys {
+		has(t, c, k, k)
+	}
+	was.Restart()
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinel(t)
+	c := s.Client()
+	put(t, c, "a", "1")
+	was := s.Primary()
+	s.Failover()
+	if s.Primary() == was {
+		t.Error("the primary is still the same")
+	}
+	has(t, c, "a", "1")
+	put(t, c, "a", "2")
+	was = s.Primary()
+	was.Kill()
+	s.Promoted(was)
+	has(t, c, "a", "2")
 }

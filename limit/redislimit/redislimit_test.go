@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"github.com/wardroom/wardroom/internal/redistest"
@@ -20,12 +21,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConforms(t *testing.T) {
-	client := redistest.Start(t).Client()
-	var n atomic.Int64
-	limittest.TestLimiter(t, func(*testing.T) limit.Limiter {
-		// On a busy machine a call may take its time.
-		return redislimit.New(client, redislimit.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redislimit.WithTimeout(5*time.Second))
-	}, limittest.Options{RealTime: true})
+	redistest.Each(t, func(t *testing.T, client rueidis.Client) {
+		var n atomic.Int64
+		limittest.TestLimiter(t, func(*testing.T) limit.Limiter {
+			// On a busy machine a call may take its time.
+			return redislimit.New(client, redislimit.WithPrefix(fmt.Sprintf("t%d:", n.Add(1))), redislimit.WithTimeout(5*time.Second))
+		}, limittest.Options{RealTime: true})
+	})
 }
 
 // Without Redis a call fails in time, says so, and works again afterwards.
