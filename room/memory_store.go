@@ -12,13 +12,17 @@ import (
 // NewMemoryStore returns a Store that lives in this process. Several servers
 // of one process may share it.
 func NewMemoryStore() Store {
-	return &memoryStore{rooms: make(map[string]*memoryRoom), owned: make(map[string]int)}
+	return &memoryStore{
+		rooms: make(map[string]*memoryRoom), owned: make(map[string]int),
+		nodes: memoryNodes{known: make(map[string]*memoryNode), lapsed: make(map[string]time.Time)},
+	}
 }
 
 type memoryStore struct {
 	mu    sync.Mutex // protects everything here and in the rooms
 	rooms map[string]*memoryRoom
 	owned map[string]int // records by owner
+	nodes memoryNodes
 }
 
 type memoryRoom struct {
@@ -52,7 +56,13 @@ func (r *memoryRoom) expire() {
 
 type memoryMember struct {
 	Member
-	connections []string
+	seats []memorySeat
+}
+
+type memorySeat struct{ connection, node string }
+
+func (m *memoryMember) find(connection string) int {
+	return slices.IndexFunc(m.seats, func(s memorySeat) bool { return s.connection == connection })
 }
 
 func (r *memoryRoom) find(user string) (int, bool) {
@@ -156,6 +166,11 @@ func (s *memoryStore) DeleteEmpty(_ context.Context, room string, before time.Ti
 // drop removes a room with all that it has. The caller holds mu.
 func (s *memoryStore) drop(name string, r *memoryRoom) {
 	s.put(r, Record{})
+	for _, m := range r.members {
+		for _, seat := range m.seats {
+			s.nodes.gave(seat.node, name)
+		}
+	}
 	delete(s.rooms, name)
 }
 
@@ -204,6 +219,9 @@ func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMemb
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.tidy(seat.Room)
+	if s.nodes.refused(seat.Node) {
+		return Admission{}, ErrLapsed
+	}
 	r := s.room(seat.Room)
 	if r.record.Version != version {
 		return Admission{}, ErrConflict
@@ -215,8 +233,15 @@ func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMemb
 	i, in := r.find(seat.User)
 	if in {
 		m := r.members[i]
-		if !slices.Contains(m.connections, seat.Connection) {
-			m.connections = append(m.connections, seat.Connection)
+		at := m.find(seat.Connection)
+		switch {
+		case at < 0:
+			m.seats = append(m.seats, memorySeat{seat.Connection, seat.Node})
+			s.nodes.took(seat.Node, seat.Room)
+		case m.seats[at].node != seat.Node:
+			s.nodes.gave(m.seats[at].node, seat.Room)
+			m.seats[at].node = seat.Node
+			s.nodes.took(seat.Node, seat.Room)
 		}
 		return Admission{Muted: muted}, nil
 	}
@@ -224,9 +249,10 @@ func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMemb
 		return Admission{}, ErrRoomFull
 	}
 	r.members = slices.Insert(r.members, i, &memoryMember{
-		Member:      Member{User: seat.User, Name: seat.Name, Since: time.Now()},
-		connections: []string{seat.Connection},
+		Member: Member{User: seat.User, Name: seat.Name, Since: time.Now()},
+		seats:  []memorySeat{{seat.Connection, seat.Node}},
 	})
+	s.nodes.took(seat.Node, seat.Room)
 	return Admission{First: true, Muted: muted}, nil
 }
 
@@ -264,18 +290,25 @@ func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {
 	if !in {
 		return false, nil
 	}
-	m := r.members[i]
-	at := slices.Index(m.connections, seat.Connection)
+	at := r.members[i].find(seat.Connection)
 	if at < 0 {
 		return false, nil
 	}
-	m.connections = slices.Delete(m.connections, at, at+1)
-	if len(m.connections) > 0 {
-		return false, nil
+	return s.removeSeat(seat.Room, r, i, at), nil
+}
+
+// removeSeat removes a seat of a member, and the member with the last one. The
+// caller holds mu.
+func (s *memoryStore) removeSeat(name string, r *memoryRoom, member, seat int) (last bool) {
+	m := r.members[member]
+	s.nodes.gave(m.seats[seat].node, name)
+	m.seats = slices.Delete(m.seats, seat, seat+1)
+	if len(m.seats) > 0 {
+		return false
 	}
-	r.members = slices.Delete(r.members, i, i+1)
+	r.members = slices.Delete(r.members, member, member+1)
 	r.emptied = time.Now()
-	return true, nil
+	return true
 }
 
 func (s *memoryStore) Members(_ context.Context, room, after string, limit int) ([]Member, bool, error) {
@@ -293,7 +326,7 @@ func (s *memoryStore) Members(_ context.Context, room, after string, limit int) 
 	page := make([]Member, min(limit, len(rest)))
 	for i := range page {
 		page[i] = rest[i].Member
-		page[i].Connections = len(rest[i].connections)
+		page[i].Connections = len(rest[i].seats)
 	}
 	return page, len(rest) > len(page), nil
 }

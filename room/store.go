@@ -78,7 +78,7 @@ type Seat struct {
 	User       string
 	Name       string // the user's display name
 	Connection string
-	Node       string
+	Node       string // see [NodeStore]
 }
 
 // Member is one user in a room.
@@ -135,7 +135,8 @@ type Store interface {
 	// ErrRoomFull when the user is not in yet and maxMembers users, or more,
 	// are. Of any number of calls at once for one user that was not in,
 	// exactly one is told that it was the first. Admitting a connection that
-	// is in already makes the same checks and changes nothing.
+	// is in already makes the same checks and changes nothing (but see
+	// [NodeStore]).
 	Admit(ctx context.Context, s Seat, version int64, maxMembers int) (Admission, error)
 
 	// Owned counts the records whose Owner is the user; nobody owns those

@@ -2,6 +2,8 @@ package redisx
 
 import (
 	"context"
+	"crypto/sha1" //nolint:gosec // Redis names scripts by it
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -15,14 +17,51 @@ const DefaultTimeout = 250 * time.Millisecond
 
 // Script is a Lua script, called by its hash. Redis is sent the text only when
 // it does not know it, as after a restart or SCRIPT FLUSH.
-type Script struct{ lua *rueidis.Lua }
+type Script struct {
+	lua       *rueidis.Lua
+	text, sha string
+}
 
 // NewScript returns a script. readOnly ones may run on replicas.
 func NewScript(text string, readOnly bool) Script {
+	sum := sha1.Sum([]byte(text)) //nolint:gosec // as above
+	s := Script{text: text, sha: hex.EncodeToString(sum[:])}
 	if readOnly {
-		return Script{rueidis.NewLuaScriptReadOnly(text)}
+		s.lua = rueidis.NewLuaScriptReadOnly(text)
+	} else {
+		s.lua = rueidis.NewLuaScript(text)
 	}
-	return Script{rueidis.NewLuaScript(text)}
+	return s
+}
+
+// Call is one call of a script.
+type Call struct{ Keys, Args []string }
+
+// RunAll makes calls of the script in one round trip, or in two where Redis
+// does not know it. In a Cluster it is as many for each node, at the same time.
+// It may run on the primary only.
+func (s Script) RunAll(ctx context.Context, c rueidis.Client, calls []Call) []rueidis.RedisResult {
+	commands := make(rueidis.Commands, len(calls))
+	for i, call := range calls {
+		commands[i] = c.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(call.Keys))).Key(call.Keys...).Arg(call.Args...).Build()
+	}
+	results := c.DoMulti(ctx, commands...)
+	var again []int
+	var texts rueidis.Commands
+	for i, r := range results {
+		if err, ok := rueidis.IsRedisErr(r.Error()); ok && err.IsNoScript() {
+			again = append(again, i)
+			call := calls[i]
+			texts = append(texts, c.B().Eval().Script(s.text).Numkeys(int64(len(call.Keys))).Key(call.Keys...).Arg(call.Args...).Build())
+		}
+	}
+	if len(again) == 0 {
+		return results
+	}
+	for i, r := range c.DoMulti(ctx, texts...) {
+		results[again[i]] = r
+	}
+	return results
 }
 
 // Run calls the script, for at most timeout where that is positive. An error

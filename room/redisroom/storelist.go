@@ -1,0 +1,96 @@
+package redisroom
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// Members implements [room.Store].
+func (s *Store) Members(ctx context.Context, name, after string, limit int) ([]room.Member, bool, error) {
+	limit = max(limit, 1)
+	_, rest, err := s.run(ctx, s.scripts.members, s.roomKeys(name), after, strconv.Itoa(limit+1))
+	if err != nil {
+		return nil, false, err
+	}
+	list := make([]room.Member, 0, len(rest)/2)
+	for i := 0; i+1 < len(rest); i += 2 {
+		m, err := member(rest[i : i+2])
+		if err != nil {
+			return nil, false, err
+		}
+		list = append(list, m)
+	}
+	if len(list) > limit {
+		return list[:limit], true, nil
+	}
+	return list, false, nil
+}
+
+// member reads one user: the ID and "CONNECTIONS SINCE NAME".
+func member(reply []rueidis.RedisMessage) (m room.Member, err error) {
+	fields, err := texts(reply, 2)
+	if err != nil {
+		return m, err
+	}
+	connections, rest, _ := strings.Cut(fields[1], " ")
+	since, name, ok := strings.Cut(rest, " ")
+	if m.Connections, err = strconv.Atoi(connections); err != nil || !ok {
+		return m, errAnswer
+	}
+	ms, err := strconv.ParseInt(since, 10, 64)
+	if err != nil {
+		return m, errAnswer
+	}
+	m.User, m.Name, m.Since = fields[0], name, time.UnixMilli(ms)
+	return m, nil
+}
+
+// shardsAtOnce is how many shards are asked in one round trip.
+const shardsAtOnce = 64
+
+// Empty implements [room.Store]. It asks one shard after the other, from a
+// random one on, until it has enough: four round trips when there are few.
+func (s *Store) Empty(ctx context.Context, before time.Time, limit int) ([]room.EmptyRoom, error) {
+	var list []room.EmptyRoom
+	limit = max(limit, 1)
+	start := rand.IntN(shards)
+	for first := 0; first < shards && len(list) < limit; first += shardsAtOnce {
+		var replies []rueidis.RedisResult
+		err := s.call(ctx, func(ctx context.Context) error {
+			commands := make(rueidis.Commands, shardsAtOnce)
+			for i := range commands {
+				commands[i] = s.client.B().Zrangebyscore().Key(s.shardKey((start+first+i)%shards, "empty")).
+					Min("-inf").Max("("+number(ceil(before))).Withscores().Limit(0, int64(limit-len(list))).Build()
+			}
+			replies = s.client.DoMulti(ctx, commands...)
+			for _, reply := range replies {
+				if err := reply.Error(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, reply := range replies {
+			found, err := reply.AsZScores()
+			if err != nil {
+				return nil, errAnswer
+			}
+			for _, z := range found {
+				if len(list) < limit {
+					list = append(list, room.EmptyRoom{Room: z.Member, Since: time.UnixMilli(int64(z.Score))})
+				}
+			}
+		}
+	}
+	return list, nil
+}
