@@ -2,8 +2,10 @@ package transport
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/coder/websocket"
@@ -12,6 +14,9 @@ import (
 // Accept upgrades a request that the caller has already found to be a sound
 // WebSocket handshake from an allowed origin: here nothing of that is checked
 // but what coder/websocket insists on. On an error the response is spoiled.
+//
+// The response may only be queued: it travels with what is sent first, at the
+// latest when Serve begins.
 func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Conn, error) {
 	c := &Conn{opts: opts, opened: time.Now()}
 	mode := websocket.CompressionDisabled
@@ -44,13 +49,31 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Conn, error
 // frame, and what the HTTP server's large ones hold moves to ours.
 type upgrader struct {
 	http.ResponseWriter
-	c *Conn
+	c       *Conn
+	pending bool // the response is ours to write
 }
 
 const (
 	headerBuffer  = 16 // bufio's least, and more than the longest header
 	controlBuffer = 2 + maxControlPayload
 )
+
+// WriteHeader keeps the response back where nobody but the HTTP server would
+// see it: written by ourselves, it shares a packet and a system call with the
+// first frames. A middleware's writer is told as always.
+func (u *upgrader) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols && isServers(u.ResponseWriter) {
+		u.pending = true
+		return
+	}
+	u.ResponseWriter.WriteHeader(status)
+}
+
+// isServers reports whether w is the HTTP server's own.
+func isServers(w http.ResponseWriter) bool {
+	t := reflect.TypeOf(w)
+	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http" && t.Elem().Name() == "response"
+}
 
 func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	raw, brw, err := http.NewResponseController(u.ResponseWriter).Hijack()
@@ -66,9 +89,24 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		early, _ := brw.Reader.Peek(n)
 		c.in.start(early)
 	}
+	if u.pending {
+		c.mu.Lock()
+		c.out.open()
+		c.out.queue = appendSwitching(c.out.queue, u.Header())
+		c.mu.Unlock()
+	}
 	conn := beneath{c}
 	c.frames = bufio.NewReaderSize(conn, headerBuffer)
 	return conn, bufio.NewReadWriter(c.frames, bufio.NewWriterSize(conn, controlBuffer)), nil
+}
+
+// appendSwitching appends the response that ends the handshake.
+func appendSwitching(dst []byte, h http.Header) []byte {
+	b := bytes.NewBuffer(dst)
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = h.Write(b) // a Buffer takes everything
+	b.WriteString("\r\n")
+	return b.Bytes()
 }
 
 // WriteHeaderNow reaches writers that keep the status line until they are told

@@ -201,3 +201,68 @@ func TestWrappedConn(t *testing.T) {
 		t.Fatalf("the conn saw %d bytes in and %d out", in, out)
 	}
 }
+
+// The response travels with the first frames, in one packet. Behind a
+// middleware's writer it does not: that one wants to see the status.
+func TestResponseTravelsWithFirstFrames(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wrap     func(http.ResponseWriter) http.ResponseWriter
+		together bool
+	}{
+		"the server's own": {func(w http.ResponseWriter) http.ResponseWriter { return w }, true},
+		"a middleware's":   {func(w http.ResponseWriter) http.ResponseWriter { return unwrapper{w} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, overTCP(), testOptions())
+			held, goOn := make(chan *Conn), make(chan struct{})
+			s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Middleware", "was here")
+				c, err := Accept(tt.wrap(w), r, s.opts)
+				if err != nil {
+					t.Errorf("accept: %v", err)
+				}
+				held <- c
+				<-goOn
+				c.Send(Frame{Payload: []byte("welcome")})
+				c.Flush()
+				c.Serve(func([]byte, bool) {}, func() {})
+			})
+			p := s.connectRaw()
+			p.send(handshake())
+			c := <-held
+			c.mu.Lock()
+			kept := len(c.out.queue) > 0
+			c.mu.Unlock()
+			if kept != tt.together {
+				t.Errorf("kept back: %t, want %t", kept, tt.together)
+			}
+			close(goOn)
+			if got := p.upgrade().Get("X-Middleware"); got != "was here" {
+				t.Errorf("the middleware's header: %q", got)
+			}
+			if inPacket := p.r.Buffered() > 0; tt.together && !inPacket {
+				t.Error("the first frame did not come in the response's packet")
+			}
+			p.expectText("welcome")
+			p.send(clientClose(1000, ""))
+			p.expectClose(1000)
+			p.expectEOF()
+		})
+	}
+}
+
+// Where nothing is sent first, Serve sends the response.
+func TestResponseTravelsAlone(t *testing.T) {
+	s := serve(t, overTCP(), testOptions())
+	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := Accept(w, r, s.opts); err == nil {
+			c.Serve(func([]byte, bool) {}, func() {})
+		}
+	})
+	p := s.connectRaw()
+	p.send(handshake())
+	p.upgrade()
+	p.send(clientClose(1000, ""))
+	p.expectClose(1000)
+	p.expectEOF()
+}

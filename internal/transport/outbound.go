@@ -120,11 +120,11 @@ func (c *Conn) tryWrite(p []byte) (int, error) {
 	return c.socket.Write(p)
 }
 
-// halfClose tells a peer whose close frame is out that nothing follows. The
+// halfClose tells a peer that was sent a close frame that nothing follows. The
 // caller holds mu and has seen the queue empty. TLS is left out because there
-// it may wait.
+// it may wait, and a peer that closed first because the socket is closed next.
 func (c *Conn) halfClose() {
-	if !c.closing.Load() || c.socket == nil {
+	if !c.closing.Load() || c.socket == nil || c.out.closing.ByPeer {
 		return
 	}
 	if half, ok := c.raw.(interface{ CloseWrite() error }); ok {

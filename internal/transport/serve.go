@@ -18,6 +18,7 @@ import (
 // the next: the moment to flush what it caused.
 func (c *Conn) Serve(handle func(message []byte, binary bool), idle func()) Closing {
 	c.in.idle = idle
+	c.Flush() // of the handshake's response, where nothing was sent yet
 	for !c.closing.Load() {
 		// Waiting here and not beneath the library takes a stack half as deep,
 		// which is most of what an idle connection costs.
