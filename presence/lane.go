@@ -133,10 +133,7 @@ func (t *Tracker) makeReady(l *lane) {
 	t.unset(&l.alarm)
 	t.setState(l, ready)
 	t.ready.push(l)
-	if t.workers < t.options.Parallel && !t.stopped {
-		t.workers++
-		t.wg.Go(t.work)
-	}
+	t.summon()
 }
 
 func (l *lane) hasWork() bool {

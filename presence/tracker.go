@@ -25,7 +25,8 @@ var (
 // close it.
 //
 // It has two goroutines, one for all that is due at a time and one for the
-// lease, and up to Options.Parallel others while there is something to write.
+// lease, and up to Options.Parallel others while there is something to write,
+// of which one stays.
 //
 // A Tracker is safe for concurrent use, and so are its Conns.
 //
@@ -52,12 +53,14 @@ type Tracker struct {
 	closed  chan struct{} // closed when Close has
 	tick    chan struct{} // capacity 1: the clock has an earlier alarm
 	look    chan struct{} // capacity 1: the lease needs looking at
+	rest    chan struct{} // ends the rest of a worker; a sender never waits
 
 	mu        sync.Mutex // protects everything below, and all lanes, seats and Conns
 	lanes     map[Scope]*lane
 	active    int // lanes that are not idle
 	ready     queue
-	workers   int
+	workers   int  // that are not resting
+	resting   bool // one is
 	alarms    alarms
 	lingering map[absent][]*seat
 	op        uint64
@@ -97,6 +100,7 @@ func NewTracker(store Store, o Options) (*Tracker, error) {
 		closed:    make(chan struct{}),
 		tick:      make(chan struct{}, 1),
 		look:      make(chan struct{}, 1),
+		rest:      make(chan struct{}, o.Parallel),
 		lanes:     make(map[Scope]*lane),
 		lingering: make(map[absent][]*seat),
 	}
@@ -151,6 +155,10 @@ func (t *Tracker) Close(ctx context.Context) error {
 
 	t.mu.Lock()
 	t.stopped = true
+	if t.resting {
+		t.workers++
+		t.rouse()
+	}
 	t.mu.Unlock()
 	t.cancel()
 	close(t.stop)

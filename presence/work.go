@@ -15,20 +15,48 @@ const shortestPause = 100 * time.Millisecond
 // errStopped is for a Notify that stops without saying why.
 var errStopped = errors.New("stopped before the last event")
 
-// work handles lanes while there are any.
+// work handles lanes while there are any. One worker stays when there are none:
+// most work comes one lane at a time, and a new goroutine has to grow its stack
+// first.
 func (t *Tracker) work() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for !t.stopped {
-		l := t.ready.pop()
-		if l == nil {
-			break
+		if l := t.ready.pop(); l != nil {
+			t.setState(l, busy)
+			t.step(l)
+			t.speak()
+			continue
 		}
-		t.setState(l, busy)
-		t.step(l)
-		t.speak()
+		t.workers--
+		if t.resting {
+			return
+		}
+		t.resting = true
+		t.mu.Unlock()
+		<-t.rest
+		t.mu.Lock()
 	}
 	t.workers--
+}
+
+// summon sees to it that one more worker comes, as far as there may be.
+func (t *Tracker) summon() {
+	if t.workers >= t.options.Parallel || t.stopped {
+		return
+	}
+	t.workers++
+	if t.resting {
+		t.rouse()
+		return
+	}
+	t.wg.Go(t.work)
+}
+
+// rouse ends the rest of the worker that rests.
+func (t *Tracker) rouse() {
+	t.resting = false
+	t.rest <- struct{}{}
 }
 
 // step writes a batch of a lane and announces what has come of it. The lock is
