@@ -143,6 +143,7 @@ func (c *Conn) release() {
 
 // run is the life of a connection after the upgrade.
 func (c *Conn) run(r *http.Request) {
+	deepen()
 	s := c.srv
 	if c.identity.Load() != nil {
 		c.welcome()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func (r *refusal) with(name, value string) *refusal {
 // ServeHTTP answers the handshake. What can be refused cheaply is refused
 // first, and everything before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	deepen()
 	s.start()
 	if s.attend() {
 		defer s.wg.Done()
@@ -75,6 +77,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The handler returns, so that net/http can free what it holds for a
 	// request; the connection goes on in a goroutine of the server.
 	s.wg.Go(func() { c.run(r) })
+}
+
+// deepen grows the stack of a goroutine that has just begun to what it is going
+// to need. Later it would grow twice, each time with more frames to move.
+//
+//go:noinline
+func deepen() byte {
+	var frame [4 << 10]byte
+	return frame[len(os.Args)&1] // so that the frame is not optimised away
 }
 
 // attend makes Shutdown wait for a handshake, or reports that it is too late
