@@ -93,9 +93,9 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	if !lease.Lapsed {
 		return wait
 	}
-	// When the store was away for a time, other nodes have their leases lapsed
-	// without being dead. They get the time to come back.
-	if settled := k.since.Add(t.options.Beat); now.Before(settled) {
+	// When the store was away for a time, or lost its data, other nodes have no
+	// lease without being dead. They get the time for a beat.
+	if settled := k.since.Add(t.options.Beat * 5 / 4); now.Before(settled) {
 		return min(wait, settled.Sub(now))
 	}
 	if err := t.reap(node); err != nil {
@@ -113,6 +113,7 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 func (t *Tracker) takeAnother(k *keeper, err error) time.Duration {
 	now := time.Now()
 	lasted := k.dropped.IsZero() || now.Sub(k.dropped) >= t.options.Beat
+	k.since = time.Time{}
 	k.candidate, k.dropped, k.again = "", now, longer(k.again, min(longestPause, t.options.Beat/4))
 	if lasted {
 		k.again = 0
@@ -134,6 +135,15 @@ func (t *Tracker) beat(node string) (Lease, error) {
 func (t *Tracker) hold(node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.lease != node || t.leaseErr != nil {
+		// The store is back: what failed while it was away is tried again before
+		// anyone takes this node for dead because of it.
+		for _, l := range t.lanes {
+			if l.state == timed && l.err != nil {
+				t.makeReady(l)
+			}
+		}
+	}
 	t.recovered(&t.leaseErr)
 	if t.lease == node {
 		return

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 // answerKept is how long the answer to a batch after which its node had no
 // entries left is kept, in case it is asked for again.
 const answerKept = time.Minute
+
+// errLate: the node has made a later batch in the scope.
+var errLate = errors.New("presence: batch comes late")
 
 // Memory is a [Store] in the memory of one process. Trackers of that process
 // may share it.
@@ -153,6 +157,9 @@ func (m *Memory) Update(ctx context.Context, b Batch) (Outcome, error) {
 	}
 	if b.Prev != 0 && b.Prev != last {
 		return Outcome{}, ErrLost
+	}
+	if b.Op < last {
+		return Outcome{}, errLate
 	}
 	m.scopes[b.Scope] = c
 	out := m.apply(c, &b)

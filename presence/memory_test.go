@@ -64,10 +64,12 @@ func TestLastSeenBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(WithLastSeen(3, time.Hour))
+		op := uint64(0)
 		visit := func(user string) {
 			e := Entry{User: user, Connection: user, Node: "n", Status: Online}
-			for i, a := range []Action{Put, Remove} {
-				_, err := m.Update(t.Context(), Batch{Scope: Scope{User: user}, Node: "n", Op: uint64(i) + 1, At: time.Now(), Changes: []Change{{Action: a, Entry: e}}})
+			for _, a := range []Action{Put, Remove} {
+				op++
+				_, err := m.Update(t.Context(), Batch{Scope: Scope{User: user}, Node: "n", Op: op, At: time.Now(), Changes: []Change{{Action: a, Entry: e}}})
 				if err != nil {
 					t.Fatal(err)
 				}

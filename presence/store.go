@@ -72,7 +72,7 @@ type Batch struct {
 	Node string
 	// Op numbers the node's batches, upwards from 1, not necessarily without
 	// gaps. Prev is the Op of the batch before this one in the scope; 0 when the
-	// node has no entries there.
+	// node has no entries there. In one scope a node makes one batch at a time.
 	Op, Prev uint64
 	// At is the node's time, in milliseconds.
 	At      time.Time
@@ -166,6 +166,8 @@ type Record struct {
 //     when the store has lost its data or goes on with older data, and after a
 //     RemoveNode on the node there, which makes the store forget its last batch;
 //     other nodes' Remove and RemoveUser do not.
+//   - A batch whose Op is less than that of the node's last one in the scope is
+//     a copy that comes late. Nothing is done, and the answer is an error.
 //   - Changes that find nothing to do are no errors.
 //
 // Get returns the record of a user, also of one who is not there. List returns

@@ -20,7 +20,7 @@ var raceCases = []testCase{
 			for range s.rounds() {
 				var first, last atomic.Int32
 				s.crowd(8, func(i int, op uint64) {
-					node := fmt.Sprintf("n%d", i%4)
+					node := fmt.Sprintf("n%d", i)
 					c := fmt.Sprintf("c%d", i)
 					if out, ok := s.try(presence.Batch{Scope: r, Node: node, Op: op, At: s.now, Changes: []presence.Change{put(s.entry(node, "ada", c))}}); ok && len(out.Transitions[0].Before) == 0 {
 						first.Add(1)
@@ -28,7 +28,7 @@ var raceCases = []testCase{
 				})
 				s.crowd(8, func(i int, op uint64) {
 					c := fmt.Sprintf("c%d", i)
-					if out, ok := s.try(presence.Batch{Scope: r, Node: fmt.Sprintf("n%d", i%4), Op: op, At: s.now, Changes: []presence.Change{remove("ada", c)}}); ok && len(out.Transitions[0].After) == 0 {
+					if out, ok := s.try(presence.Batch{Scope: r, Node: fmt.Sprintf("n%d", i), Op: op, At: s.now, Changes: []presence.Change{remove("ada", c)}}); ok && len(out.Transitions[0].After) == 0 {
 						last.Add(1)
 					}
 				})

@@ -1,6 +1,7 @@
 package presencetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/wardroom/wardroom/presence"
@@ -68,6 +69,22 @@ var repeatCases = []testCase{
 			s.lost(presence.Batch{Scope: b, Node: "n", Op: 10, Prev: 7, At: s.now})
 			s.lost(presence.Batch{Scope: everywhere("bob"), Node: "n", Op: 10, Prev: 9, At: s.now})
 			s.update(presence.Batch{Scope: a, Node: "n", Op: 10, Prev: 7, At: s.now})
+		},
+	},
+	{
+		name: "late copy",
+		why:  "A batch that timed out may still be on its way when its repetition and others were answered. Made then, it brings back who has left.",
+		run: func(s *script) {
+			r := room("r")
+			join := s.batch(r, "n", put(s.entry("n", "ada", "c1")))
+			s.update(join)
+			leave := s.batch(r, "n", remove("ada", "c1"))
+			leave.Prev = join.Op
+			s.update(leave)
+			if out, err := s.store.Update(s.t.Context(), join); err == nil || errors.Is(err, presence.ErrLost) {
+				s.t.Fatalf("a late copy: %+v, %v, want an error that is not ErrLost", out, err)
+			}
+			s.holds(r, "ada")
 		},
 	},
 	{

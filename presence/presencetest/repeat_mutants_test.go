@@ -47,6 +47,26 @@ func repeatMutants() []mutant {
 		{"answers by room", "repeat elsewhere", true, books(func(b *presence.Batch) string { return fmt.Sprintf("%q", b.Scope) }, nil)},
 		{"answers by node", "repeat elsewhere", true, books(func(b *presence.Batch) string { return b.Node }, nil)},
 		{"answers by room for rooms and users", "repeat elsewhere", true, books(func(b *presence.Batch) string { return b.Scope.Room + b.Node }, nil)},
+		{"late copies are made", "late copy", true, with(func(s *broken) {
+			var counter uint64
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				out, err := s.Store.Update(ctx, b)
+				if err != nil {
+					anew(&b, &counter)
+					return s.Store.Update(ctx, b)
+				}
+				return out, nil
+			}
+		})},
+		{"late copies are losses", "late copy", true, with(func(s *broken) {
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				out, err := s.Store.Update(ctx, b)
+				if err != nil {
+					err = presence.ErrLost
+				}
+				return out, err
+			}
+		})},
 		{"answers of a minute", "repeat later", false, keepsAnswers(2*time.Minute, always)},
 		{"answers of a second after leaving", "repeat later", false, keepsAnswers(time.Second, func(out *presence.Outcome) bool {
 			return len(out.Transitions) == 1 && len(out.Transitions[0].After) == 0
