@@ -34,6 +34,7 @@ const (
 	eventPanic       = "panic"
 	eventExpire      = "expire" // a room was empty for too long
 	eventDrain       = "drain"
+	eventUnconfirmed = "unconfirmed" // done, and some node has not confirmed
 )
 
 // WithAudit sends the security events, which are all but error, to a second

@@ -153,7 +153,8 @@ func TestEvents(t *testing.T) {
 		log, audit := &recorder{level: slog.LevelDebug}, &recorder{level: slog.LevelError + 1}
 		l := calm()
 		l.Joins, l.Abuse = limit.PerMinute(5), limit.Rate{Events: 3, Per: time.Minute}
-		h := servePipes(t, house(), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
+		broker := room.NewMemoryBroker()
+		h := servePipes(t, house(), room.WithBroker(broker), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
 			room.AllowFirstMessageToken(),
 			room.WithRooms("brief:*", room.Settings{Permission: room.Public, AllowCreate: true, KeepEmpty: time.Second}),
 			room.OnMessage(func(_ context.Context, _ *room.Conn, m *room.Message) error {
@@ -265,6 +266,14 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%v", closed[1])
 		}
 
+		// A node that says hello and then nothing.
+		if _, err := broker.Publish(t.Context(), room.Message{Kind: room.KindHello, Room: "*control", From: "x", Name: "node9"}, room.Retention{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.srv.Room("hall").Kick(t.Context(), "eve", "why not"); err == nil {
+			t.Error("a node that does not answer is no error")
+		}
+		last("unconfirmed", "type", "kick", "room", "hall", "nodes", "[node9]")
 		ada.pass(time.Minute)
 		last("expire", "room", "brief:a")
 		done := make(chan error, 1)

@@ -27,39 +27,88 @@ func (s *Server) control(ctx context.Context, m Message) error {
 // listen subscribes to what servers tell each other, and tries again when the
 // broker is not there yet.
 func (s *Server) listen() {
-	if s.subscribeControl() {
+	up := s.subscribeControl()
+	if up && !s.peers.shared {
 		return
 	}
 	s.wg.Go(func() {
-		for pause := controlAgain; ; pause = min(2*pause, controlAgainMost) {
+		for pause := controlAgain; !up; pause = min(2*pause, controlAgainMost) {
 			select {
 			case <-s.ctx.Done():
 				return
 			case <-time.After(pause):
 			}
-			if s.subscribeControl() {
-				return
-			}
+			up = s.subscribeControl()
+		}
+		if s.peers.shared {
+			s.keepGreeting()
 		}
 	})
 }
 
+// subscribeControl subscribes to what is said to all servers, and to this one.
 func (s *Server) subscribeControl() bool {
-	_, cancel, err := s.broker.Subscribe(s.ctx, controlRoom, s.obey)
-	if err != nil {
-		s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
-		return false
+	rooms := map[string]func(Message){controlRoom: s.obey}
+	if s.peers.shared {
+		rooms[nodeRoom(s.peers.id)] = s.hear
+	}
+	var cancels []func()
+	for room, deliver := range rooms {
+		_, cancel, err := s.broker.Subscribe(s.ctx, room, deliver)
+		if err != nil {
+			s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
+			for _, cancel := range cancels {
+				cancel()
+			}
+			return false
+		}
+		cancels = append(cancels, cancel)
 	}
 	s.connMu.Lock()
-	s.cancelControl = cancel
+	stopped := s.ctx.Err() != nil
+	if !stopped {
+		s.cancelControl = cancels
+	}
 	s.connMu.Unlock()
+	if stopped {
+		for _, cancel := range cancels {
+			cancel()
+		}
+		return true
+	}
+	s.peers.listens()
+	if s.peers.shared {
+		s.greet(controlRoom)
+	}
 	return true
+}
+
+// hear takes what is said to this server alone.
+func (s *Server) hear(m Message) {
+	switch m.Kind {
+	case KindHello:
+		s.peers.note(&m)
+	case KindDone:
+		s.peers.done(m.Act, m.From)
+	}
 }
 
 // obey does what a server was told. It is called by the broker, in order, and
 // writes to no socket itself.
 func (s *Server) obey(m Message) {
-	if m.Kind == KindRevoked {
+	switch m.Kind {
+	case KindHello:
+		if s.peers.note(&m) {
+			s.wg.Go(func() { s.greet(nodeRoom(m.From)) })
+		}
+		return
+	case KindBye:
+		s.peers.forget(m.From)
+		return
+	case KindAsk:
+		s.wg.Go(func() { s.answer(&m) })
+		return
+	case KindRevoked:
 		s.revocations.Add(1) // before looking: see Conn.recheckSession
 	}
 	conns := s.connsOf(m.From)
@@ -76,6 +125,7 @@ func (s *Server) obey(m Message) {
 			for _, c := range conns {
 				c.Disconnect(m.Reason)
 			}
+			s.confirm(m.Act)
 		})
 	case KindRevoked:
 		s.wg.Go(func() {
@@ -84,16 +134,36 @@ func (s *Server) obey(m Message) {
 					c.revoke()
 				}
 			}
+			s.confirm(m.Act)
 		})
 	}
 }
 
-// stopListening ends what listen began.
+// answer says when an act is in force in the hall that this node has of a room.
+// Who has none has nobody in the room, and whoever comes now finds the act in
+// the store.
+func (s *Server) answer(ask *Message) {
+	if asker(ask.Act) == s.peers.id {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, actMost)
+	defer cancel()
+	if h := s.findHall(ask.Event); h == nil || h.await(ctx, ask.Act) {
+		s.confirm(ask.Act)
+	}
+}
+
+// stopListening ends what listen began, when the server has no connections any
+// more and its context has ended.
 func (s *Server) stopListening() {
 	s.connMu.Lock()
-	cancel := s.cancelControl
+	cancels := s.cancelControl
+	s.cancelControl = nil
 	s.connMu.Unlock()
-	if cancel != nil {
+	if len(cancels) > 0 && s.peers.shared {
+		_ = s.tell(context.WithoutCancel(s.ctx), Message{Kind: KindBye, Room: controlRoom, From: s.peers.id, Name: s.node})
+	}
+	for _, cancel := range cancels {
 		cancel()
 	}
 }

@@ -62,8 +62,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.stop()
+	s.stopListening() // so that nothing is begun any more
 	s.wg.Wait()
-	s.stopListening()
 	return err
 }
 

@@ -25,14 +25,15 @@ type hall struct {
 	ready  chan struct{}
 	err    error
 	cancel func()
+	gone   chan struct{} // closed when the subscription has ended
 
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
 	mu        sync.Mutex
-	at        Position        // of the last message delivered that has one
-	latest    *Record         // as the last KindUpdated told it; nil before
-	acts      int             // how often something happened that may concern who may be here
-	doing     []chan struct{} // of the acts whose consequences are not drawn yet
+	at        Position // of the last message delivered that has one
+	latest    *Record  // as the last KindUpdated told it; nil before
+	acts      int      // how often something happened that may concern who may be here
+	ledger    ledger
 	seats     map[string]*seat
 	logs      []*transport.Log // by encoding; nil until someone needs it
 	delivered uint64
@@ -77,7 +78,7 @@ func (s *Server) openHall(ctx context.Context, name string) (*hall, error) {
 	s.hallMu.Lock()
 	h := s.halls[name]
 	if h == nil {
-		h = &hall{srv: s, name: name, ready: make(chan struct{}), seats: make(map[string]*seat), since: time.Now(), logs: make([]*transport.Log, 2*len(codecs))}
+		h = &hall{srv: s, name: name, ready: make(chan struct{}), gone: make(chan struct{}), seats: make(map[string]*seat), since: time.Now(), logs: make([]*transport.Log, 2*len(codecs))}
 		s.halls[name] = h
 		h.refs++
 		s.hallMu.Unlock()
@@ -114,6 +115,7 @@ func (s *Server) closeHall(h *hall) {
 	if h.cancel != nil {
 		h.cancel()
 	}
+	close(h.gone)
 }
 
 // findHall returns the room's hall if this node has one.
@@ -176,11 +178,14 @@ func (h *hall) deliver(m Message) {
 		}
 		keepScratch(buf, payload)
 	}
-	var done chan struct{}
+	var done *act
 	switch m.Kind {
 	case KindUpdated, KindDeleted, KindKicked, KindBanned:
-		done = make(chan struct{})
-		h.doing = append(h.doing, done)
+		done = h.ledger.hear(m.Act)
+	case KindMuted, KindUnmuted:
+		noted := h.ledger.hear(m.Act)
+		close(noted.force)
+		close(noted.drawn)
 	}
 	h.mu.Unlock()
 	h.wake()
@@ -216,40 +221,6 @@ func (h *hall) note(m *Message) {
 	}
 	h.acts++
 }
-
-// did says that the consequences of an act are drawn.
-func (h *hall) did(done chan struct{}) {
-	h.mu.Lock()
-	h.doing = slices.DeleteFunc(h.doing, func(c chan struct{}) bool { return c == done })
-	h.mu.Unlock()
-	close(done)
-}
-
-// await waits until the consequences of what was delivered so far are drawn on
-// this node, so that whoever is told that a user was kicked does not find them
-// in the room. It does not wait for long: a store that fails is asked again in
-// the background.
-func (h *hall) await(ctx context.Context) {
-	h.mu.Lock()
-	doing := slices.Clone(h.doing)
-	h.mu.Unlock()
-	if len(doing) == 0 {
-		return
-	}
-	enough := time.NewTimer(awaitMost)
-	defer enough.Stop()
-	for _, done := range doing {
-		select {
-		case <-done:
-		case <-enough.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-const awaitMost = time.Second
 
 // count returns how often something happened so far that may concern who may
 // be here.

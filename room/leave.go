@@ -50,9 +50,8 @@ func (c *Conn) leaveAll(closing transport.Closing) {
 
 // react does what a change of the room means for those who are in it. The
 // logs have told them already. First nobody gets anything any more, then
-// follows what may take its time. done is closed when only the host's hooks are
-// left.
-func (h *hall) react(m Message, done chan struct{}) {
+// follows what may take its time. In the end only the host's hooks are left.
+func (h *hall) react(m Message, done *act) {
 	h.mu.Lock()
 	rec := h.latest // not that of m: a later change may have been quicker
 	h.mu.Unlock()
@@ -77,13 +76,14 @@ func (h *hall) react(m Message, done chan struct{}) {
 			out = append(out, s.conn)
 		}
 	}
+	close(done.force)
 	for _, c := range out {
 		c.tellRemoved(h.name, &e)
 	}
 	for _, c := range out {
 		c.giveBack(h.name, e.reason)
 	}
-	h.did(done)
+	close(done.drawn)
 	for _, c := range out {
 		c.afterLeave(h.name)
 	}

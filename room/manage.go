@@ -62,11 +62,12 @@ func (c *Conn) update(ctx context.Context, r *wire.Request) (wire.Result, error)
 		if err := rec.change(r, settings); err != nil {
 			return nil, err
 		}
+		c.flush() // it may have to be waited for
 		rec, err = s.replace(ctx, &c.batch, rec)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		if err != nil {
+		if decided(err) != nil {
 			return nil, err
 		}
 		s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room))
@@ -92,7 +93,8 @@ func (c *Conn) deleteRoom(ctx context.Context, r *wire.Request) (wire.Result, er
 	if _, _, err := s.managed(ctx, c, r.Room); err != nil {
 		return nil, err
 	}
-	if err := s.drop(ctx, r.Room); err != nil {
+	c.flush() // it may have to be waited for
+	if err := s.drop(ctx, r.Room); decided(err) != nil {
 		return nil, err
 	}
 	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room))

@@ -53,6 +53,7 @@ func (c *Conn) moderate(ctx context.Context, r *wire.Request) (wire.Result, erro
 			return nil, refuse(CodeForbidden)
 		}
 	}
+	c.flush() // it may have to be waited for
 	room, until := s.Room(r.Room), end(r.ForMS)
 	switch r.Type {
 	case wire.TypeInvite:
@@ -70,7 +71,7 @@ func (c *Conn) moderate(ctx context.Context, r *wire.Request) (wire.Result, erro
 	case wire.TypeUnmute:
 		err = room.unmute(ctx, &c.batch, r.User)
 	}
-	if err != nil {
+	if decided(err) != nil {
 		return nil, err
 	}
 	s.journal.write(ctx, slog.LevelInfo, eventModerate, c, slog.String("type", r.Type), slog.String("room", r.Room), slog.String("target", r.User))
@@ -197,6 +198,5 @@ func (r *Room) unmute(ctx context.Context, batch *transport.Batch, user string) 
 // act tells every node what was done to a user.
 func (r *Room) act(ctx context.Context, batch *transport.Batch, m Message) error {
 	m.Room, m.At = r.name, now()
-	_, err := r.srv.announce(ctx, batch, m, Retention{})
-	return err
+	return r.srv.enact(ctx, batch, m)
 }

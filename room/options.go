@@ -43,6 +43,7 @@ type config struct {
 	presence      presence.Store
 	limits        Limits
 	node          string
+	shared        bool // the broker is given, so that other servers may have it too
 	log           *slog.Logger
 	audit         slog.Handler
 	hooks         hooks
@@ -156,7 +157,7 @@ func WithStore(s Store) Option {
 
 // WithBroker carries messages by other means than this process.
 func WithBroker(b Broker) Option {
-	return shared("WithBroker", b == nil, func(c *config) { c.broker = b })
+	return shared("WithBroker", b == nil, func(c *config) { c.broker, c.shared = b, true })
 }
 
 // WithLimiter counts the rates of users and rooms elsewhere than in this

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -16,6 +15,10 @@ import (
 // Room is a host's hold on one room, whether or not anyone is in it. It obeys
 // no permissions: the host may do everything. Its methods are safe for
 // concurrent use, act on every node, and return an *[Error] when they fail.
+//
+// Update, Delete, Invite, Uninvite, Kick, Ban, Mute and Unmute wait, for a second at most, until
+// what they do is in force on every node. An error that wraps a *[NodesError]
+// says that it is done, and which nodes have not confirmed.
 type Room struct {
 	srv  *Server
 	name string
@@ -71,20 +74,15 @@ func (s *Server) announce(ctx context.Context, batch *transport.Batch, m Message
 	if own {
 		batch = new(transport.Batch)
 	}
-	h := s.findHall(m.Room)
-	if h != nil {
+	if h := s.findHall(m.Room); h != nil {
 		h.hold(batch)
 	}
 	receipt, err := s.broker.Publish(ctx, m, keep)
-	act := h != nil && m.Kind != KindMessage
-	if own || act {
+	if own {
 		batch.Flush()
 	}
 	if err != nil {
 		return Receipt{}, unavailable(err)
-	}
-	if act {
-		h.await(ctx)
 	}
 	return receipt, nil
 }
@@ -187,8 +185,7 @@ func (s *Server) replace(ctx context.Context, batch *transport.Batch, rec Record
 	if err != nil {
 		return Record{}, err
 	}
-	_, err = s.announce(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()}, Retention{})
-	return rec, err
+	return rec, s.enact(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()})
 }
 
 // drop deletes a room and tells everyone.
@@ -196,10 +193,10 @@ func (s *Server) drop(ctx context.Context, name string) error {
 	if err := s.store.Delete(ctx, name); err != nil && !errors.Is(err, ErrNoRoom) {
 		return unavailable(err)
 	}
-	_, err := s.announce(ctx, nil, Message{Kind: KindDeleted, Room: name, At: time.UnixMilli(time.Now().UnixMilli())}, Retention{})
-	if err == nil {
-		if err = s.broker.Forget(ctx, name); err != nil {
-			err = unavailable(err)
+	err := s.enact(ctx, nil, Message{Kind: KindDeleted, Room: name, At: now()})
+	if decided(err) == nil {
+		if err := s.broker.Forget(ctx, name); err != nil {
+			return unavailable(err)
 		}
 	}
 	return err

@@ -58,7 +58,8 @@ type Server struct {
 	idle     chan struct{} // closed when draining and the last connection is gone
 
 	started       sync.Once // see start
-	cancelControl func()    // ends the subscription to controlRoom; connMu protects it
+	cancelControl []func()  // end the subscriptions of listen; connMu protects it
+	peers         *peers
 	revocations   atomic.Int64
 
 	ctx  context.Context // ends with the server
@@ -97,6 +98,7 @@ func New(opts ...Option) (*Server, error) {
 		data:          validate.Rules{Limits: cfg.limits.Data},
 		announced:     cfg.limits.announce(),
 		node:          cfg.node,
+		peers:         newPeers(cfg.node, cfg.shared),
 		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
 		perIP:         limit.NewGauge(),

@@ -146,6 +146,10 @@ func (u *User) Sessions(ctx context.Context) ([]auth.Session, error) {
 //
 // A token that tells its time in whole seconds, as a JWT does, counts as
 // issued before if it was issued in this very second.
+//
+// It waits, for a second at most, until every node has closed them. An error
+// that wraps a *[NodesError] says that the credentials are taken back, and which
+// nodes have not confirmed.
 func (u *User) Revoke(ctx context.Context) error {
 	until, err := u.until(ctx)
 	if err != nil {
@@ -155,7 +159,7 @@ func (u *User) Revoke(ctx context.Context) error {
 	if err := u.srv.sessions.Revoke(ctx, r); err != nil {
 		return unavailable(err)
 	}
-	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, Until: r.IssuedBefore})
+	return u.srv.command(ctx, Message{Kind: KindRevoked, From: u.id, Until: r.IssuedBefore})
 }
 
 // RevokeToken takes back one token by its ID (the jti of a JWT), as Revoke
@@ -168,7 +172,7 @@ func (u *User) RevokeToken(ctx context.Context, tokenID string) error {
 	if err := u.srv.sessions.Revoke(ctx, auth.Revocation{User: u.id, TokenID: tokenID, Until: until}); err != nil {
 		return unavailable(err)
 	}
-	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, ID: tokenID})
+	return u.srv.command(ctx, Message{Kind: KindRevoked, From: u.id, ID: tokenID})
 }
 
 // RevokeSession takes back one session, and the token that it has if that has
@@ -177,7 +181,7 @@ func (u *User) RevokeSession(ctx context.Context, session string) error {
 	if err := u.srv.sessions.RevokeSession(ctx, session); err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 		return unavailable(err)
 	}
-	return u.srv.control(ctx, Message{Kind: KindRevoked, From: u.id, Session: session})
+	return u.srv.command(ctx, Message{Kind: KindRevoked, From: u.id, Session: session})
 }
 
 // until is when all tokens of the user have expired, as far as can be known.

@@ -55,7 +55,8 @@ func (c *Conn) Send(event string, data any) error {
 }
 
 // Disconnect closes every connection of the user with 4003. It takes nothing
-// back: see [User.Revoke].
+// back: see [User.Revoke]. It waits as that does; a node that cannot be told leaves
+// the user connected.
 func (u *User) Disconnect(ctx context.Context, reason string) error {
-	return u.srv.control(ctx, Message{Kind: KindDisconnect, From: u.id, Reason: reason})
+	return u.srv.command(ctx, Message{Kind: KindDisconnect, From: u.id, Reason: reason})
 }
