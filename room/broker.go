@@ -49,6 +49,10 @@ const (
 	KindBye
 	KindAsk
 	KindDone
+	// KindLost is what a Broker tells subscribers when messages may have been
+	// lost before this one and cannot be had any more: Position is the one of
+	// the log now. Nobody publishes it.
+	KindLost
 )
 
 // Position is a place in a room's log. Offsets count up by one from 1 within

@@ -1,0 +1,351 @@
+package redisroom
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// A feed is what one node hears of a room. It brings what comes through the
+// room's channel into the order of the sequence numbers, has gaps filled before
+// it goes on, and hands each message to the subscribers once.
+type feed struct {
+	b      *Broker
+	keys   *keys
+	feeder *feeder
+	refs   int // subscribers, and those becoming one; Broker.mu protects it
+
+	ready chan struct{} // closed when the channel was subscribed to first
+	once  sync.Once
+
+	// mu protects what follows, and is held while subscribers are called, as
+	// theirs is the room's order.
+	mu      sync.Mutex
+	state   feedState
+	gen     string
+	seq     uint64
+	at      room.Position
+	subs    []*subscriber
+	pending []frame // that came while there was a gap
+	bytes   int     // of pending's data
+	missed  bool    // pending had no place for some
+	settled chan struct{}
+	local   localOps
+	heard   bool // something came since the last check
+}
+
+type feedState uint8
+
+const (
+	joining feedState = iota // its position is not known yet
+	live
+	filling // there is a gap, or there may be one
+)
+
+// What a feed keeps while it waits for a gap to be filled. What has no place
+// is read from Redis afterwards.
+const (
+	maxPending      = 1024
+	maxPendingBytes = 4 << 20
+)
+
+type subscriber struct {
+	deliver func(room.Message)
+	// The first to be delivered is the one after this sequence number.
+	after uint64
+}
+
+// known is the generation and sequence number that a script is told.
+func (f *feed) known() (gen, seq string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gen == "" {
+		return "", ""
+	}
+	return f.gen, strconv.FormatUint(f.seq, 10)
+}
+
+// online is called when the channel has been subscribed to, at first and again
+// after the connection was lost.
+func (f *feed) online() {
+	first := false
+	f.once.Do(func() { first = true; close(f.ready) })
+	if first {
+		return // its position is asked for now
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.state {
+	case joining:
+		f.missed = true // its position may have been asked for before
+	case live:
+		f.startFilling()
+	case filling:
+		f.missed = true // the answer may have been given before
+	}
+}
+
+// fill has Redis asked for what is missing.
+func (f *feed) fill() {
+	f.mu.Lock()
+	if f.state == live {
+		f.startFilling()
+	}
+	f.mu.Unlock()
+}
+
+// startFilling is fill for who holds mu, while the feed is live.
+func (f *feed) startFilling() {
+	f.state, f.settled = filling, make(chan struct{})
+	f.b.fills.add(f)
+}
+
+// take takes what came through the channel.
+func (f *feed) take(fr frame) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard = true
+	if f.state != live {
+		f.put(fr)
+		return
+	}
+	if !f.next(fr) {
+		f.put(fr)
+		f.startFilling()
+	}
+}
+
+// next delivers a frame if its turn has come, or drops one whose turn is over.
+// It says whether it did. The caller holds mu.
+func (f *feed) next(fr frame) bool {
+	if fr.gen != f.gen || fr.seq > f.seq+1 {
+		return false
+	}
+	if fr.seq == f.seq+1 {
+		f.advance(fr.entry)
+	}
+	return true
+}
+
+// put keeps a frame for when the gap is filled. The caller holds mu.
+func (f *feed) put(fr frame) {
+	if len(f.pending) >= maxPending || f.bytes+len(fr.Data) > maxPendingBytes && len(f.pending) > 0 {
+		f.missed = true
+		return
+	}
+	f.pending = append(f.pending, fr)
+	f.bytes += len(fr.Data)
+}
+
+// advance hands the next message to the subscribers. The caller holds mu.
+func (f *feed) advance(e entry) {
+	f.seq = e.seq
+	if e.Offset != 0 {
+		f.at = e.Position
+	}
+	if f.local.forget(e.op) {
+		return // it was delivered when Redis was away
+	}
+	e.Room = f.keys.room
+	f.hand(e.Message)
+}
+
+// hand calls the subscribers. The caller holds mu.
+func (f *feed) hand(m room.Message) {
+	for _, s := range f.subs {
+		if f.seq > s.after {
+			s.deliver(m)
+		}
+	}
+}
+
+// lose tells the subscribers that messages are lost. The caller holds mu.
+func (f *feed) lose() {
+	for _, s := range f.subs {
+		s.deliver(room.Message{Kind: room.KindLost, Room: f.keys.room, At: now(), Position: f.at})
+	}
+}
+
+// attach begins a subscription, at a place that Redis told after the channel had
+// been subscribed to or behind it. Where the feed has to catch up first, it
+// returns what to wait for.
+func (f *feed) attach(s *subscriber, p place) (at room.Position, settled <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.state == joining:
+		f.gen, f.seq, f.at = p.gen, p.seq, p.at
+		f.state = live
+		s.after = p.seq
+		f.subs = append(f.subs, s)
+		f.resume()
+		return p.at, nil
+	case f.gen == p.gen:
+		if p.seq < f.seq {
+			p.seq, p.at = f.seq, f.at
+		}
+		s.after = p.seq
+		f.subs = append(f.subs, s)
+		return p.at, nil
+	case f.state == live:
+		f.startFilling()
+	}
+	return room.Position{}, f.settled
+}
+
+// resume goes on with what was kept. The caller holds mu, and the feed is live.
+func (f *feed) resume() {
+	pending, missed := f.pending, f.missed
+	f.pending, f.bytes, f.missed = nil, 0, false
+	for i, fr := range pending {
+		if !f.next(fr) {
+			f.pending = append(f.pending, pending[i:]...)
+			for _, p := range f.pending {
+				f.bytes += len(p.Data)
+			}
+			f.missed = missed
+			f.startFilling()
+			return
+		}
+	}
+	if missed {
+		f.startFilling()
+	}
+}
+
+// deliverLocal hands a message to this node's subscribers only, because Redis
+// is away. If it may come through the channel yet, it is not delivered again.
+// It says whether there were any.
+func (f *feed) deliverLocal(m room.Message, op opID, sent bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if sent {
+		if f.local.forget(op) {
+			return true // it has come
+		}
+		f.local.note(op)
+	}
+	for _, s := range f.subs {
+		s.deliver(m)
+	}
+	return len(f.subs) > 0
+}
+
+// detach ends a subscription: when it returns, deliver is not being called.
+func (f *feed) detach(s *subscriber) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.subs = keepIf(f.subs, func(o *subscriber) bool { return o != s })
+}
+
+// place is where a room is.
+type place struct {
+	gen string
+	seq uint64
+	at  room.Position
+}
+
+// Subscribe implements [room.Broker].
+func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
+	if b.health.down() {
+		return room.Position{}, nil, errDown
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.timeout)
+	defer cancel()
+	f, err := b.open(name)
+	if err != nil {
+		return room.Position{}, nil, err
+	}
+	s := &subscriber{deliver: deliver}
+	at, err := f.subscribe(ctx, s)
+	if err != nil {
+		b.release(f)
+		return room.Position{}, nil, err
+	}
+	var once sync.Once
+	return at, func() {
+		f.detach(s)
+		once.Do(func() { b.release(f) })
+	}, nil
+}
+
+func (f *feed) subscribe(ctx context.Context, s *subscriber) (room.Position, error) {
+	var wait <-chan struct{} = f.ready
+	for {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return room.Position{}, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, ctx.Err())
+		case <-f.b.ctx.Done():
+			return room.Position{}, errClosed
+		}
+		p, err := f.b.place(ctx, f)
+		if err != nil {
+			return room.Position{}, err
+		}
+		var at room.Position
+		if at, wait = f.attach(s, p); wait == nil {
+			return at, nil
+		}
+	}
+}
+
+func (b *Broker) place(ctx context.Context, f *feed) (place, error) {
+	reply, _, err := b.run(ctx, f.keys, positionScript, b.args(f, 0))
+	if err != nil {
+		return place{}, err
+	}
+	p, err := decodePlace(reply)
+	if err != nil {
+		return place{}, fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	return p, nil
+}
+
+// open returns the room's feed, made when there is none.
+func (b *Broker) open(name string) (*feed, error) {
+	k := b.keysOf(name)
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil, errClosed
+	}
+	f := b.feeds[k.channel]
+	if f == nil {
+		f = &feed{b: b, keys: k, ready: make(chan struct{}), feeder: b.feeders[k.hash%uint64(len(b.feeders))]}
+		b.feeds[k.channel] = f
+	}
+	f.refs++
+	fresh := f.refs == 1
+	b.mu.Unlock()
+	if fresh {
+		b.line.look(k.channel)
+	}
+	return f, nil
+}
+
+func (b *Broker) release(f *feed) {
+	b.mu.Lock()
+	f.refs--
+	gone := f.refs == 0
+	if gone {
+		delete(b.feeds, f.keys.channel)
+	}
+	b.mu.Unlock()
+	if gone {
+		b.line.look(f.keys.channel)
+	}
+}
+
+func (b *Broker) feedOf(channel string) *feed {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.feeds[channel]
+}
+
+// now is the time as messages have it.
+func now() time.Time { return time.UnixMilli(time.Now().UnixMilli()) }

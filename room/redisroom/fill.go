@@ -1,0 +1,237 @@
+package redisroom
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// fills are the feeds that have to ask Redis for what they missed. A few
+// goroutines do it for all, so that after an outage Redis is asked for some
+// rooms at a time.
+type fills struct {
+	b    *Broker
+	wake chan struct{} // holds one while there is something in queue
+
+	mu    sync.Mutex // protects queue
+	queue []*feed
+}
+
+const (
+	fillers     = 8
+	fillBytes   = "1048576"
+	fillAgain   = 50 * time.Millisecond
+	fillTimeout = 2 * time.Second
+)
+
+func (q *fills) start(b *Broker) {
+	q.b, q.wake = b, make(chan struct{}, 1)
+	for range fillers {
+		b.wg.Go(q.run)
+	}
+}
+
+func (q *fills) add(f *feed) {
+	q.mu.Lock()
+	q.queue = append(q.queue, f)
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *fills) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *fills) take() *feed {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) == 0 {
+		return nil
+	}
+	f := q.queue[0]
+	q.queue[0] = nil
+	q.queue = q.queue[1:]
+	if len(q.queue) > 0 {
+		q.signal()
+	}
+	return f
+}
+
+func (q *fills) run() {
+	for {
+		f := q.take()
+		if f == nil {
+			select {
+			case <-q.b.ctx.Done():
+				return
+			case <-q.wake:
+			}
+			continue
+		}
+		if q.b.feedOf(f.keys.channel) != f {
+			f.abandon()
+			continue
+		}
+		if !f.fillOnce() {
+			if !q.b.sleep(fillAgain) {
+				return
+			}
+			q.add(f)
+		}
+	}
+}
+
+// abandon ends the filling of a feed that nobody listens to any more.
+func (f *feed) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state == filling {
+		f.state = live
+		close(f.settled)
+	}
+}
+
+// missing is what Redis answers.
+type missing struct {
+	place
+	continued bool
+	more      bool
+	list      []entry // of log and tail, in the order of their sequence numbers
+}
+
+// fillOnce asks for what is missing, and again while there is more. It says
+// whether the feed is live again.
+func (f *feed) fillOnce() bool {
+	for {
+		ctx, cancel := context.WithTimeout(f.b.ctx, fillTimeout)
+		gen, seq := f.known()
+		args := f.b.args(nil, 1)
+		args[2], args[3] = gen, seq
+		reply, _, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
+		cancel()
+		if err != nil {
+			return false
+		}
+		m, err := decodeMissing(reply)
+		if err != nil {
+			f.b.cfg.log.LogAttrs(f.b.ctx, slog.LevelError, "redis_fill", slog.String("room", f.keys.room), slog.Any("error", err))
+			return false
+		}
+		if f.apply(m) {
+			return true
+		}
+	}
+}
+
+// apply delivers what was missing and says whether that was all.
+func (f *feed) apply(m missing) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !m.continued {
+		// What was there is lost, and more than that is not known.
+		f.gen, f.seq, f.at = m.gen, m.seq, m.at
+		for _, s := range f.subs {
+			s.after = 0
+		}
+		f.lose()
+	} else {
+		f.gen = m.gen
+		for _, e := range m.list {
+			if e.seq <= f.seq {
+				continue
+			}
+			if e.seq != f.seq+1 {
+				f.skip(e.seq-1, e.Position)
+			}
+			f.advance(e)
+		}
+		if m.more {
+			return false
+		}
+		if f.seq < m.seq {
+			f.skip(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
+		}
+	}
+	f.state = live
+	close(f.settled)
+	f.resume()
+	return true
+}
+
+// skip goes on behind messages that nobody has any more. The next has a
+// position, or not. The caller holds mu.
+func (f *feed) skip(seq uint64, next room.Position) {
+	f.seq = seq
+	if next.Offset != 0 {
+		f.at = room.Position{Epoch: next.Epoch, Offset: next.Offset - 1}
+	}
+	f.lose()
+}
+
+func decodePlace(reply []rueidis.RedisMessage) (p place, err error) {
+	if len(reply) < 4 {
+		return p, errEntry
+	}
+	if p.gen, err = reply[0].ToString(); err != nil {
+		return p, err
+	}
+	if p.seq, err = reply[1].AsUint64(); err != nil {
+		return p, err
+	}
+	if p.at.Epoch, err = reply[2].ToString(); err != nil {
+		return p, err
+	}
+	p.at.Offset, err = reply[3].AsUint64()
+	return p, err
+}
+
+func decodeMissing(reply []rueidis.RedisMessage) (m missing, err error) {
+	if len(reply) != 9 {
+		return m, errEntry
+	}
+	if m.place, err = decodePlace(reply); err != nil {
+		return m, err
+	}
+	continued, err := reply[4].AsInt64()
+	if err != nil {
+		return m, err
+	}
+	more, err := reply[5].AsInt64()
+	if err != nil {
+		return m, err
+	}
+	m.continued, m.more = continued == 1, more == 1
+	first, err := reply[6].AsUint64()
+	if err != nil {
+		return m, err
+	}
+	stored, err := decodeEntries(reply[7])
+	if err != nil {
+		return m, err
+	}
+	rest, err := decodeEntries(reply[8])
+	if err != nil {
+		return m, err
+	}
+	for i := range stored {
+		stored[i].Position = room.Position{Epoch: m.at.Epoch, Offset: first + uint64(i)}
+	}
+	m.list = make([]entry, 0, len(stored)+len(rest))
+	for len(stored) > 0 || len(rest) > 0 {
+		from := &stored
+		if len(stored) == 0 || len(rest) > 0 && rest[0].seq < stored[0].seq {
+			from = &rest
+		}
+		m.list = append(m.list, (*from)[0])
+		*from = (*from)[1:]
+	}
+	return m, nil
+}

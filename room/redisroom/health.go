@@ -1,0 +1,64 @@
+package redisroom
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// health knows whether Redis answers. When a call was not answered in time, and
+// no other was since it began, Redis is taken to be away: what comes then fails
+// at once, until a probe is answered.
+type health struct {
+	b    *Broker
+	away atomic.Bool
+	last atomic.Int64 // when Redis last answered, in Unix nanoseconds
+
+	mu    sync.Mutex // protects since; held while away changes
+	since time.Time
+}
+
+const probeEvery = 100 * time.Millisecond
+
+func (h *health) down() bool { return h.away.Load() }
+
+// answered notes that Redis has answered just now.
+func (h *health) answered() { h.last.Store(time.Now().UnixNano()) }
+
+// late notes that a call was not answered by its deadline.
+func (h *health) late(deadline time.Time) {
+	if h.away.Load() || h.last.Load() > deadline.Add(-h.b.cfg.timeout).UnixNano() || h.b.ctx.Err() != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.away.Load() {
+		return
+	}
+	h.since = time.Now()
+	h.away.Store(true)
+	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelError, "redis_down", slog.String("component", "broker"))
+	h.b.wg.Go(h.probe)
+}
+
+// probe asks until Redis answers.
+func (h *health) probe() {
+	for h.b.sleep(probeEvery) {
+		ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
+		err := h.b.client.Do(ctx, h.b.client.B().Ping().Build()).Error()
+		cancel()
+		if err == nil {
+			break
+		}
+	}
+	if h.b.ctx.Err() != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answered()
+	h.away.Store(false)
+	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelInfo, "redis_up", slog.String("component", "broker"), slog.Duration("after", time.Since(h.since)))
+}

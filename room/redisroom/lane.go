@@ -1,0 +1,247 @@
+package redisroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// A lane carries calls of scripts to Redis, in order: while some are on their
+// way the next ones gather, and go out together. A room's calls take one lane.
+//
+// A call waits for its deadline and no longer, whatever the connection does. A
+// call that failed in a way that leaves open whether it was done is repeated
+// until then: that is what the IDs of calls are for.
+type lane struct {
+	b    *Broker
+	wake chan struct{} // holds one while there is something in queue
+
+	mu    sync.Mutex // protects queue
+	queue []*call
+}
+
+// call is one call of a script.
+type call struct {
+	script   *script
+	keys     []string
+	args     []string
+	deadline time.Time
+	size     int           // bytes of args
+	done     chan struct{} // closed when reply and err are there
+	reply    []rueidis.RedisMessage
+	err      error
+}
+
+const (
+	lanes = 4
+	// What goes out together at most, so that what comes after need not wait
+	// for long.
+	batchCalls = 128
+	batchBytes = 1 << 20
+	// maxQueue is how many calls may gather in one lane. More are refused at
+	// once: they would hardly be done in time.
+	maxQueue = 16_384
+	// pause is before a call is repeated.
+	pause = 10 * time.Millisecond
+)
+
+var (
+	errBusy   = fmt.Errorf("%w: redis: too many calls wait", room.ErrUnavailable)
+	errDown   = fmt.Errorf("%w: redis is away", room.ErrUnavailable)
+	errClosed = fmt.Errorf("%w: the broker is closed", room.ErrUnavailable)
+)
+
+// run calls a script for a room. The caller must not change keys and args. When
+// the answer does not come in time, sent says whether it may have been done
+// nevertheless, or be done yet.
+func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) (reply []rueidis.RedisMessage, sent bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
+	}
+	if b.health.down() {
+		return nil, false, errDown
+	}
+	c := &call{script: s, keys: r.all, args: args, deadline: time.Now().Add(b.cfg.timeout), done: make(chan struct{})}
+	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
+		c.deadline = d
+	}
+	for _, a := range args {
+		c.size += len(a)
+	}
+	if !b.lanes[r.hash%lanes].add(c) {
+		return nil, false, errBusy
+	}
+	timer := time.NewTimer(time.Until(c.deadline))
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return c.reply, true, c.err
+	case <-timer.C:
+		b.health.late(c.deadline)
+		return nil, true, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
+	case <-ctx.Done():
+		return nil, true, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())
+	case <-b.ctx.Done():
+		return nil, true, errClosed
+	}
+}
+
+func (l *lane) add(c *call) bool {
+	l.mu.Lock()
+	if len(l.queue) >= maxQueue {
+		l.mu.Unlock()
+		return false
+	}
+	l.queue = append(l.queue, c)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take returns the next calls that go out together.
+func (l *lane) take(batch []*call) []*call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size, n := 0, 0
+	now := time.Now()
+	for n < len(l.queue) && len(batch) < batchCalls && size < batchBytes {
+		c := l.queue[n]
+		l.queue[n] = nil
+		n++
+		if now.After(c.deadline) {
+			continue // nobody waits for it, and it was never sent
+		}
+		size += c.size
+		batch = append(batch, c)
+	}
+	l.queue = l.queue[n:]
+	if len(l.queue) == 0 {
+		l.queue = nil
+	}
+	return batch
+}
+
+// run sends what gathers until the broker is closed.
+func (l *lane) run() {
+	var batch []*call
+	for {
+		batch = l.take(batch[:0])
+		if len(batch) == 0 {
+			select {
+			case <-l.b.ctx.Done():
+				return
+			case <-l.wake:
+			}
+			continue
+		}
+		l.send(batch)
+		clear(batch)
+	}
+}
+
+// send makes the calls, and repeats those of which it is not known whether they
+// were done until their deadlines.
+func (l *lane) send(batch []*call) {
+	b := l.b
+	for attempt := 0; len(batch) > 0 && b.ctx.Err() == nil; attempt++ {
+		last := batch[0].deadline
+		for _, c := range batch {
+			if c.deadline.After(last) {
+				last = c.deadline
+			}
+		}
+		now := time.Now()
+		// Half of what is left, so that an answer that got lost leaves time
+		// for asking again.
+		limit := now.Add(max(last.Sub(now)/2, time.Millisecond))
+		ctx, cancel := context.WithDeadline(b.ctx, limit)
+		batch = l.attempt(ctx, batch)
+		cancel()
+		if len(batch) == 0 {
+			return
+		}
+		now = time.Now()
+		batch = keepIf(batch, func(c *call) bool {
+			if now.Before(c.deadline) {
+				return true
+			}
+			c.finish(nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded))
+			b.health.late(c.deadline)
+			return false
+		})
+		if len(batch) == 0 || b.health.down() && attempt > 0 {
+			break
+		}
+		if attempt > 0 && !b.sleep(pause) {
+			break
+		}
+	}
+	for _, c := range batch {
+		c.finish(nil, errDown)
+	}
+}
+
+func (c *call) finish(reply []rueidis.RedisMessage, err error) {
+	c.reply, c.err = reply, err
+	close(c.done)
+}
+
+// attempt makes the calls once and returns those that are to be repeated.
+func (l *lane) attempt(ctx context.Context, batch []*call) []*call {
+	b := l.b
+	commands := make(rueidis.Commands, len(batch))
+	for i, c := range batch {
+		commands[i] = b.client.B().Evalsha().Sha1(c.script.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
+	}
+	results := b.client.DoMulti(ctx, commands...)
+	var unknown []int
+	for i, r := range results {
+		if err, ok := rueidis.IsRedisErr(r.Error()); ok && err.IsNoScript() {
+			unknown = append(unknown, i)
+		}
+	}
+	if len(unknown) > 0 {
+		texts := make(rueidis.Commands, len(unknown))
+		for i, n := range unknown {
+			c := batch[n]
+			texts[i] = b.client.B().Eval().Script(c.script.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
+		}
+		for i, r := range b.client.DoMulti(ctx, texts...) {
+			results[unknown[i]] = r
+		}
+	}
+	n := 0
+	for i, r := range results {
+		c := batch[i]
+		reply, err := r.ToArray()
+		if err != nil && repeatable(err) {
+			batch[n] = c
+			n++
+			continue
+		}
+		b.health.answered()
+		if err != nil {
+			err = fmt.Errorf("%w: redis: %w", room.ErrUnavailable, err)
+		}
+		c.finish(reply, err)
+	}
+	return batch[:n]
+}
+
+// repeatable says whether a call that failed so may do better the next time.
+func repeatable(err error) bool {
+	var own *rueidis.RedisError
+	if errors.As(err, &own) {
+		return own.IsLoading() || own.IsClusterDown() || own.IsTryAgain() || own.IsNoScript() || hasPrefix(own.Error(), "READONLY", "MASTERDOWN", "BUSY ")
+	}
+	return !errors.Is(err, rueidis.ErrClosing)
+}

@@ -1,0 +1,51 @@
+-- Returns what a node has missed, the oldest first.
+--
+-- KEYS     as in log.lua
+-- ARGV     five as in log.lua, with the generation and sequence number up to
+--          which the node has everything; about how many bytes to return
+-- Result   {generation, sequence number, epoch, offset, 1 when the caller's
+--          generation is continued here else 0, 1 when there is more in the log
+--          else 0, offset of the first entry of the log returned, entries of
+--          the log, entries of the tail}
+open()
+redis.call('PEXPIRE', meta, ARGV[5], 'GT')
+local known, most = tonumber(ARGV[4]) or 0, tonumber(ARGV[6])
+local continued = ARGV[3] == gen
+if not continued and ARGV[3] ~= '' then
+  local p = redis.call('HMGET', meta, 'pg', 'ps')
+  continued = p[1] == ARGV[3] and known <= tonumber(p[2])
+end
+if not continued or known >= seq then
+  return {gen, seq, epoch, offset, continued and 1 or 0, 0, 0, {}, {}}
+end
+expire(1000000)
+local length = redis.call('LLEN', log)
+-- The first entry that the node has not got.
+local low, high = 0, length
+while low < high do
+  local middle = math.floor((low + high) / 2)
+  if sequence(redis.call('LINDEX', log, middle)) > known then
+    high = middle
+  else
+    low = middle + 1
+  end
+end
+local stored, size, i = {}, 0, low
+while i < length and size < most do
+  for _, e in ipairs(redis.call('LRANGE', log, i, i + 15)) do
+    stored[#stored + 1] = e
+    size = size + #e
+  end
+  i = i + 16
+end
+-- Of the tail, what belongs before or between those.
+local more = i < length
+local upto = more and sequence(stored[#stored]) or seq
+local rest = {}
+for _, e in ipairs(redis.call('LRANGE', tail, 0, -1)) do
+  local s = sequence(e)
+  if s > known and s <= upto then
+    rest[#rest + 1] = e
+  end
+end
+return {gen, seq, epoch, offset, 1, more and 1 or 0, offset - length + 1 + low, stored, rest}

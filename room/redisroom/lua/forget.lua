@@ -1,0 +1,11 @@
+-- Drops a room's log and begins a new epoch.
+--
+-- KEYS     as in log.lua
+-- ARGV     five as in log.lua
+-- Result   {}
+if not load() then
+  return {}
+end
+redis.call('DEL', log, tail, KEYS[4], KEYS[5], edits)
+redis.call('HSET', meta, 'e', ARGV[2], 'o', 0)
+return {}

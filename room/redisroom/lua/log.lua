@@ -1,0 +1,97 @@
+-- What the scripts on one room have in common. It comes before each of them.
+--
+-- KEYS     meta, log, tail, ids, older ids, ops, older ops, edits
+-- ARGV     the first five: a generation and an epoch to use if new ones are
+--          needed; the generation and sequence number that the caller has seen
+--          (or two empty strings); how long the room is to be remembered at
+--          least, in ms
+--
+-- meta is a hash of
+--   g, s     generation, and sequence number of its newest message of any kind
+--   e, o     epoch, and offset of its newest stored message
+--   pg, ps   the generation before and how far this one continues it
+--   r, c     the server's run ID and when it was last looked at
+--   n, a     retention: number of messages, age in ms
+--   ia, oa   since when ids and ops have been filled
+-- log and tail are lists of entries: 1 byte version, 6 bytes sequence number,
+-- and what the node has encoded, which begins with 8 bytes for the time. The
+-- last of log has the offset o, the one before it o - 1, and so on.
+local meta, log, tail, edits = KEYS[1], KEYS[2], KEYS[3], KEYS[8]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local gen, epoch, seq, offset, run, checked, keep, age
+
+local function num(n)
+  return string.format('%.0f', n)
+end
+
+-- load reads meta and says whether there is one.
+local function load()
+  local v = redis.call('HMGET', meta, 'g', 'e', 's', 'o', 'r', 'c', 'n', 'a')
+  if not v[1] then
+    return false
+  end
+  gen, epoch, seq, offset = v[1], v[2], tonumber(v[3]), tonumber(v[4])
+  run, checked, keep, age = v[5], tonumber(v[6] or 0), tonumber(v[7] or 0), tonumber(v[8] or 0)
+  return true
+end
+
+-- A server that was restarted, or a replica that was promoted, may have lost
+-- the end of what it had. Nobody may take its next offset for the lost one.
+local look = 100
+local function server()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end
+
+local function bump()
+  redis.call('HSET', meta, 'pg', gen, 'ps', num(seq), 'g', ARGV[1], 'e', ARGV[2])
+  gen, epoch = ARGV[1], ARGV[2]
+end
+
+-- open reads meta, or makes one, and sees to it that the position is none
+-- that was ever given to something else.
+local function open()
+  if not load() then
+    redis.call('DEL', log, tail, KEYS[4], KEYS[5], KEYS[6], KEYS[7], edits)
+    gen, epoch, seq, offset, run, checked, keep, age = ARGV[1], ARGV[2], 0, 0, server(), now, 0, 0
+    redis.call('HSET', meta, 'g', gen, 'e', epoch, 's', 0, 'o', 0, 'r', run, 'c', num(now))
+    redis.call('PEXPIRE', meta, ARGV[5])
+    return
+  end
+  local bumped = false
+  if now - checked >= look or now < checked then
+    local id = server()
+    if id ~= run then
+      bump()
+      bumped = true
+    end
+    redis.call('HSET', meta, 'r', id, 'c', num(now))
+  end
+  if not bumped and ARGV[3] == gen and tonumber(ARGV[4]) > seq then
+    bump()
+  end
+end
+
+local function sequence(entry)
+  return struct.unpack('>I6', entry, 2)
+end
+
+local function at(entry)
+  return struct.unpack('>i8', entry, 8)
+end
+
+-- expire drops what is too old from the beginning of the log, up to most.
+local function expire(most)
+  if age <= 0 then
+    return
+  end
+  for _ = 1, most do
+    local first = redis.call('LINDEX', log, 0)
+    if not first or now - at(first) <= age then
+      return
+    end
+    redis.call('LPOP', log)
+  end
+end
