@@ -67,6 +67,9 @@ func (c *Conn) call(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	if !validate.Event(r.Event) {
 		return nil, refuse(CodeInvalidEvent)
 	}
+	if r.Room != "" && !validate.Room(r.Room) {
+		return nil, refuse(CodeInvalidRoom)
+	}
 	var h call
 	if calls := s.calls.Load(); calls != nil {
 		h = (*calls)[r.Event]

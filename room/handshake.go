@@ -285,6 +285,8 @@ func checkUpgrade(r *http.Request) *refusal {
 		return upgrade("no upgrade to websocket")
 	case r.Method != http.MethodGet:
 		return refuseHandshake(http.StatusBadRequest, CodeBadRequest, errors.New("method is not GET"))
+	case r.ContentLength != 0:
+		return refuseHandshake(http.StatusBadRequest, CodeBadRequest, errors.New("there is a body"))
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		return refuseHandshake(http.StatusUpgradeRequired, CodeBadRequest, errors.New("version is not 13")).with("Sec-WebSocket-Version", "13")
 	}
@@ -344,6 +346,10 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, c *Conn, ref
 		attrs = append(attrs, slog.Any("error", e.Cause))
 	}
 	s.journal.write(r.Context(), slog.LevelInfo, eventRefuse, c, attrs...)
+	if r.ContentLength != 0 {
+		// net/http answers when it has read the body, and that may never come.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	}
 	h := w.Header()
 	if refused.header[0] != "" {
 		h.Set(refused.header[0], refused.header[1])

@@ -53,6 +53,8 @@ func walkHandshake(s *transcript) {
 		replace(upgrade(bearer), "GET /ws HTTP/1.1", "POST /ws HTTP/1.1"),
 		without(upgrade(bearer), "Sec-WebSocket-Key"),
 		upgrade(bearer, "Sec-WebSocket-Key: "+sampleKey),
+		upgrade(bearer, "Content-Length: 5"),
+		upgrade(bearer, "Transfer-Encoding: chunked"),
 		replace(upgrade(bearer), "Sec-WebSocket-Key: "+sampleKey, "Sec-WebSocket-Key: c2hvcnQ="),
 		replace(upgrade(bearer), "Sec-WebSocket-Key: "+sampleKey, "Sec-WebSocket-Key: not base64 at all!!!!"),
 		upgrade(bearer, "Sec-WebSocket-Protocol: chat"),

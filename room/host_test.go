@@ -128,6 +128,7 @@ func house() room.Option {
 		room.WithRooms("tiny", room.Settings{Permission: room.Public, MaxMembers: 2}),
 		room.WithRooms("club:*", room.Settings{Permission: room.Private, AllowCreate: true, History: kept, Moderators: []string{"mod"}}),
 		room.WithRooms("den:*", room.Settings{Permission: room.OwnerOnly, AllowCreate: true}),
+		room.WithRooms("cell:*", room.Settings{Permission: room.OwnerOnly, Permissions: []room.Permission{room.Private}, AllowCreate: true}),
 	)
 }
 

@@ -108,6 +108,9 @@ func (r *Record) change(req *wire.Request, settings *Settings) error {
 		if !r.Permission.valid() {
 			return &Error{Code: CodeBadRequest, Message: "permission is public, private, restricted or owner_only."}
 		}
+		if !settings.mayBecome(r.Permission) {
+			return &Error{Code: CodeForbidden, Message: "Rooms of this kind cannot have that permission."}
+		}
 	}
 	if req.Roles != nil {
 		r.Roles = sortedRoles(req.Roles)

@@ -57,6 +57,7 @@ func TestOptionErrors(t *testing.T) {
 		"no pattern":              {rooms("", room.Settings{}), []string{`""`, "A-Z a-z 0-9"}},
 		"long name":               {rooms(strings.Repeat("a", 65), room.Settings{}), []string{"64"}},
 		"permission":              {rooms("a", room.Settings{Permission: "open"}), []string{`"open"`, "room.Public", "room.Private", "room.Restricted", "room.OwnerOnly"}},
+		"permissions":             {rooms("a", room.Settings{Permissions: []room.Permission{"open"}}), []string{`"open"`, "room.Public"}},
 		"restricted":              {rooms("a", room.Settings{Permission: room.Restricted}), []string{"lets nobody in", "Settings.Roles"}},
 		"members":                 {rooms("a", room.Settings{MaxMembers: -1}), []string{"Settings.MaxMembers is -1", "use 0"}},
 		"history":                 {rooms("a", room.Settings{History: room.Keep(-1, 0)}), []string{"Settings.History", "room.Keep(1000"}},

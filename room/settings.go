@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ type Settings struct {
 	// Permission is that of a room of which nothing else is said. The zero
 	// value is Private.
 	Permission Permission
+	// Permissions are those that clients may give the rooms they own, besides
+	// Permission. Nil means all of them, an empty list none.
+	Permissions []Permission
 	// Roles are those that may enter when the permission is Restricted.
 	Roles []string
 	// MaxMembers is how many users fit in, however many connections each
@@ -81,6 +85,11 @@ func (s *Settings) normalise() error {
 	if err := s.Permission.check(); err != nil {
 		return err
 	}
+	for _, p := range s.Permissions {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
 	if s.Permission == Restricted && len(s.Roles) == 0 {
 		return fmt.Errorf("permission restricted without roles lets nobody in: set Settings.Roles")
 	}
@@ -127,6 +136,11 @@ func (r *Rates) check() error {
 		}
 	}
 	return nil
+}
+
+// mayBecome reports whether a client may give a room the permission.
+func (s *Settings) mayBecome(p Permission) bool {
+	return s.Permissions == nil || p == s.Permission || slices.Contains(s.Permissions, p)
 }
 
 // rates are those of a user in the pattern's rooms, nil where Limits.Messages

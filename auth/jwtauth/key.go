@@ -27,7 +27,7 @@ type Key struct {
 // 32, 48 and 64 bytes (RFC 7518 section 3.2); it is copied. Everybody who can verify a token can make one, so this is
 // for an application that checks its own tokens.
 //
-// id is the kid of the tokens. Empty: the key is tried for every token of a fitting alg.
+// id is the kid of the tokens. Empty: the key is tried for tokens of a fitting alg that have no kid.
 func HMAC(id string, secret []byte) Key {
 	return Key{id: id, material: bytes.Clone(secret)}
 }

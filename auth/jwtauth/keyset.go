@@ -8,14 +8,10 @@ import (
 type keySet struct {
 	byID      map[string]*verifier
 	anonymous []*verifier
-
-	// hint: the keys were configured, so that one without an ID is good for tokens that have one. In a fetched set
-	// such a token means a key that is not there.
-	hint bool
 }
 
 func staticKeys(keys []Key, accepted []string) (*keySet, error) {
-	set := &keySet{byID: make(map[string]*verifier, len(keys)), hint: true}
+	set := &keySet{byID: make(map[string]*verifier, len(keys))}
 	for i, k := range keys {
 		v, err := newVerifier(k.id, k.material, accepted)
 		if err != nil {
@@ -38,30 +34,24 @@ func staticKeys(keys []Key, accepted []string) (*keySet, error) {
 	return set, nil
 }
 
-// candidates returns the keys that may have made a token's signature, at most maxAnonymous. known says that the set
-// has a key of that ID, whether it fits the algorithm or not.
+// candidates returns the keys that may have made a token's signature, at most maxAnonymous: the one that it names, or if
+// it names none, any. known says that the set has a key of that ID, whether it fits the algorithm or not.
 func (s *keySet) candidates(id, alg string) (list []*verifier, known bool) {
 	if id != "" {
-		if v := s.byID[id]; v != nil {
-			if v.fits(alg) {
-				list = append(list, v)
-			}
-			return list, true
+		v := s.byID[id]
+		if v != nil && v.fits(alg) {
+			list = append(list, v)
 		}
-		if !s.hint {
-			return nil, false
-		}
+		return list, v != nil
 	}
 	for _, v := range s.anonymous {
 		if v.fits(alg) {
 			list = append(list, v)
 		}
 	}
-	if id == "" {
-		for _, v := range s.byID {
-			if v.fits(alg) {
-				list = append(list, v)
-			}
+	for _, v := range s.byID {
+		if v.fits(alg) {
+			list = append(list, v)
 		}
 	}
 	if len(list) > maxAnonymous {

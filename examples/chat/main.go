@@ -97,7 +97,7 @@ func run() error {
 	mux.Handle("GET /", secured(http.FileServerFS(page)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	failed := make(chan error, 1)
@@ -127,8 +127,8 @@ func rooms() room.Option {
 		room.WithRooms("staff", room.Settings{Permission: room.Restricted, Roles: []string{"staff"}, History: kept}),
 		// Made by users, for those they invite unless they say otherwise.
 		room.WithRooms("team:*", room.Settings{Permission: room.Private, AllowCreate: true, History: kept}),
-		// Made by users, each for themselves on all their devices.
-		room.WithRooms("office:*", room.Settings{Permission: room.OwnerOnly, AllowCreate: true}),
+		// Made by users, each for themselves on all their devices, and never for others.
+		room.WithRooms("office:*", room.Settings{Permission: room.OwnerOnly, Permissions: []room.Permission{}, AllowCreate: true}),
 		// Two people at most.
 		room.WithRooms("tiny", room.Settings{Permission: room.Public, MaxMembers: 2}),
 		// Nothing is kept and a lot may be said.

@@ -68,6 +68,10 @@ func TestDecodeRequests(t *testing.T) {
 			Request{Type: TypeHistory, Room: "lobby", Before: 90, Limit: 50},
 		},
 		{
+			"history before the first", `{"type":"history","room":"lobby","before":0}`,
+			Request{Type: TypeHistory, Room: "lobby", Before: 1},
+		},
+		{
 			"history after", `{"type":"history","room":"lobby","after":40}`,
 			Request{Type: TypeHistory, Room: "lobby", After: 40, HasAfter: true},
 		},

@@ -65,6 +65,9 @@ func (d *decoder) set(req *Request, f field) *Error {
 		req.Data = raw
 		return nil
 	case fieldRoom:
+		if len(raw) == len(`""`) && raw[0] == '"' {
+			return &Error{Code: codeInvalidRoom, Message: "A room's name is 1 to 64 of A-Z a-z 0-9 _ - . and :"}
+		}
 		return d.text(&req.Room, f)
 	case fieldEvent:
 		if len(raw) == len(`""`) && raw[0] == '"' {
@@ -115,7 +118,7 @@ func (d *decoder) set(req *Request, f field) *Error {
 	case fieldLimit:
 		req.Limit = toInt(n)
 	case fieldBefore:
-		req.Before = uint64(n)
+		req.Before = uint64(max(n, 1)) // nothing is before 0 as nothing is before 1
 	case fieldAfter:
 		req.After, req.HasAfter = uint64(n), true
 	case fieldTarget:

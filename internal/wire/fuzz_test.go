@@ -61,7 +61,7 @@ func checkDecoded(t *testing.T, envelope []byte, req *Request, refused *Error) {
 	all, isObject := members(envelope)
 	if refused != nil {
 		if !slices.Contains([]string{
-			codeBadRequest, codeDuplicateKey, codeInvalidEvent, codeInvalidJSON, codeInvalidUTF8, codeTooDeep,
+			codeBadRequest, codeDuplicateKey, codeInvalidEvent, codeInvalidRoom, codeInvalidJSON, codeInvalidUTF8, codeTooDeep,
 			codeTooManyElements,
 		}, refused.Code) {
 			t.Errorf("code %q", refused.Code)

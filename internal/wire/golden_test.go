@@ -233,7 +233,7 @@ func TestGoldenIsComplete(t *testing.T) {
 		}
 	}
 	for _, code := range []string{
-		codeBadRequest, codeDuplicateKey, codeInvalidEvent, codeInvalidJSON, codeInvalidUTF8, codeTooDeep,
+		codeBadRequest, codeDuplicateKey, codeInvalidEvent, codeInvalidRoom, codeInvalidJSON, codeInvalidUTF8, codeTooDeep,
 		codeTooLarge, codeTooManyElements,
 	} {
 		if !codes[code] {

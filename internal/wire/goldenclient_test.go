@@ -76,6 +76,7 @@ func clientFrames() []clientFrame {
 		{name: "bad-data-missing", about: "a message without data", code: codeBadRequest, frame: `{"type":"message","ref":56,"room":"lobby"}`},
 		{name: "bad-target-missing", about: "an edit of nothing", code: codeBadRequest, frame: `{"type":"edit","ref":57,"room":"lobby","data":"x"}`},
 		{name: "bad-event-empty", about: "an empty event", code: codeInvalidEvent, frame: `{"type":"message","ref":58,"room":"lobby","event":"","data":1}`},
+		{name: "bad-room-empty", about: "an empty room", code: codeInvalidRoom, frame: `{"type":"presence","ref":63,"room":"","status":"online"}`},
 		{name: "bad-elements", about: "more than 1,000 roles", code: codeTooManyElements, frame: `{"type":"create","ref":59,"room":"team:7","roles":[` + roles + `]}`},
 		{name: "bad-binary-short", about: "a binary message that ends in its header", code: codeBadRequest, binary: true, frame: string(frame(`{"type":"message","ref":60}`, "")[:12])},
 		{name: "bad-binary-type", about: "a binary message is a message", code: codeBadRequest, binary: true, frame: string(frame(`{"type":"ping","ref":61}`, ""))},

@@ -38,6 +38,7 @@ const (
 	codeBadRequest      = "bad_request"
 	codeDuplicateKey    = "duplicate_key"
 	codeInvalidEvent    = "invalid_event"
+	codeInvalidRoom     = "invalid_room"
 	codeInvalidJSON     = "invalid_json"
 	codeInvalidUTF8     = "invalid_utf8"
 	codeTooDeep         = "too_deep"

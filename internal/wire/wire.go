@@ -89,7 +89,8 @@ type Request struct {
 	Last int
 	// Limit is the page size asked for, 0 when it was not sent.
 	Limit int
-	// Before and After bound a history page, 0 when not sent.
+	// Before and After bound a history page, 0 when not sent. A "before" of 0 is
+	// 1 here: nothing is before either.
 	Before, After uint64
 	// HasAfter tells an "after" of 0, which is the start of the log, from one
 	// that was not sent.
