@@ -34,8 +34,8 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Conn, error
 		}
 		return nil, err
 	}
-	c.ws = ws
-	ws.SetReadLimit(max(opts.MaxText, opts.MaxBinary))
+	c.in.ws = ws
+	c.in.serve(c)
 	c.subprotocol = ws.Subprotocol()
 	c.deflate = w.Header().Get("Sec-WebSocket-Extensions") != ""
 	c.mu.Lock()
@@ -52,11 +52,6 @@ type upgrader struct {
 	c       *Conn
 	pending bool // the response is ours to write
 }
-
-const (
-	headerBuffer  = 16 // bufio's least, and more than the longest header
-	controlBuffer = 2 + maxControlPayload
-)
 
 // WriteHeader keeps the response back where nobody but the HTTP server would
 // see it: written by ourselves, it shares a packet and a system call with the
@@ -82,7 +77,8 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	c := u.c
 	c.raw = raw
-	c.socket = newSocket(raw, &c.in)
+	c.socket = newSocket(raw, c)
+	c.in = &intake{spare: true}
 	// The HTTP server may have left deadlines of its own.
 	_ = raw.SetDeadline(time.Time{})
 	if n := brw.Reader.Buffered(); n > 0 {
@@ -95,9 +91,7 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		c.out.queue = appendSwitching(c.out.queue, u.Header())
 		c.mu.Unlock()
 	}
-	conn := beneath{c}
-	c.frames = bufio.NewReaderSize(conn, headerBuffer)
-	return conn, bufio.NewReadWriter(c.frames, bufio.NewWriterSize(conn, controlBuffer)), nil
+	return c.in.hijacked()
 }
 
 // appendSwitching appends the response that ends the handshake.

@@ -11,7 +11,7 @@ import (
 // its write buffer has room for the longest. They queue behind a frame that
 // the socket took in part.
 func (b beneath) Write(p []byte) (int, error) {
-	c := b.c
+	c := b.t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
@@ -41,8 +41,8 @@ func (b beneath) Write(p []byte) (int, error) {
 // for what is queued; Serve closes it.
 func (b beneath) Close() error { return nil }
 
-func (b beneath) LocalAddr() net.Addr              { return b.c.raw.LocalAddr() }
-func (b beneath) RemoteAddr() net.Addr             { return b.c.raw.RemoteAddr() }
+func (b beneath) LocalAddr() net.Addr              { return b.t.c.raw.LocalAddr() }
+func (b beneath) RemoteAddr() net.Addr             { return b.t.c.raw.RemoteAddr() }
 func (b beneath) SetDeadline(time.Time) error      { return nil }
 func (b beneath) SetReadDeadline(time.Time) error  { return nil }
 func (b beneath) SetWriteDeadline(time.Time) error { return nil }

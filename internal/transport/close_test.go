@@ -370,8 +370,7 @@ func TestWriteToGonePeer(t *testing.T) {
 // The system's errors are told apart from its "not now".
 func TestSocketErrors(t *testing.T) {
 	a, b := tcpPair(t)
-	in := &inbound{}
-	sock := newSocket(a, in)
+	sock := newSocket(a, &Conn{opts: testOptions()})
 	if n, err := sock.Write([]byte("x")); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}

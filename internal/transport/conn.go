@@ -1,13 +1,10 @@
 package transport
 
 import (
-	"bufio"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Options bounds a connection. Every field must be set.
@@ -42,13 +39,15 @@ type Conn struct {
 	opts   *Options
 	raw    net.Conn
 	socket *socket // nil where raw is no socket of the system: TLS, a pipe
-	ws     *websocket.Conn
-	frames *bufio.Reader // the library's, over beneath
 
 	subprotocol string
 	deflate     bool
 
-	in inbound
+	// Serve's goroutine's.
+	in        *intake // nil while there is no input
+	idle      func()  // before every read
+	controls  int     // control frames in the second that began at controlAt
+	controlAt time.Duration
 
 	// mu protects the outbound side: what follows, writing to raw without
 	// waiting, and the cursors of this connection's members.

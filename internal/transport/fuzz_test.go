@@ -179,13 +179,15 @@ func FuzzRead(f *testing.F) {
 		taker := &script{pieces: slices.Clone(pieces)}
 		slices.Reverse(taker.pieces)
 		c := &Conn{opts: opts, raw: &script{data: data, pieces: pieces}, deflate: deflate}
-		c.in.idle = func() {}
+		c.idle = func() {}
+		c.attend()
+		in := c.in
 		var passed []byte
 		buf := make([]byte, 4096)
 		var err error
 		for err == nil {
 			var n int
-			n, err = beneath{c}.Read(buf[:taker.piece(len(buf))])
+			n, err = beneath{in}.Read(buf[:taker.piece(len(buf))])
 			for _, frame := range want.frames {
 				if len(passed) < frame.end && len(passed)+n > frame.end {
 					t.Fatalf("%d bytes at %d run over the end of a frame at %d", n, len(passed), frame.end)
@@ -203,7 +205,7 @@ func FuzzRead(f *testing.F) {
 		if !bytes.Equal(passed, data[:want.passed]) {
 			t.Fatalf("%d bytes passed on, want %d", len(passed), want.passed)
 		}
-		c.in.release()
+		in.release()
 	})
 }
 

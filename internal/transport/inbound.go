@@ -8,14 +8,13 @@ import (
 )
 
 // inbound is what coder/websocket reads from: the socket's bytes, after a look
-// at every frame header. Only Serve's goroutine touches it.
+// at every frame header. A connection has one while there is input, see
+// [intake]; only Serve's goroutine touches it.
 //
 // The library checks much of this too, but late (after reading what an
 // attacker claims), silently (unmasked frames) or not at all (a message made
 // of endless empty fragments), and answers control frames at any rate.
 type inbound struct {
-	idle func() // before every read
-
 	buf  *[]byte // pooled; held only while it has something in it
 	r, w int
 
@@ -30,9 +29,6 @@ type inbound struct {
 	broken   bool      // no frame boundary can be found any more
 	closed   bool      // the peer's close frame was found
 	failed   bool      // the socket has nothing more to read
-
-	controls  int // control frames in the second that began at controlAt
-	controlAt time.Time
 }
 
 const (
@@ -64,13 +60,13 @@ const (
 )
 
 // beneath is the net.Conn that coder/websocket is given.
-type beneath struct{ c *Conn }
+type beneath struct{ t *intake }
 
 // Read passes on bytes up to the end of the current frame, never beyond: what
 // is left in our buffer is then exactly the input not yet handled.
 func (b beneath) Read(p []byte) (int, error) {
-	c := b.c
-	in := &c.in
+	c := b.t.c
+	in := &b.t.inbound
 	for in.left == 0 || in.r == in.w {
 		if in.left == 0 {
 			if h, ok := parseHeader(in.pending()); ok {
@@ -80,6 +76,7 @@ func (b beneath) Read(p []byte) (int, error) {
 					return 0, errEnded
 				}
 				in.left = int64(h.size) + h.payload
+				b.t.own = b.t.own || h.control()
 				continue
 			}
 		}
@@ -144,18 +141,10 @@ func (in *inbound) start(early []byte) {
 	in.w = copy(in.space(), early)
 }
 
-// giveBack returns the buffer while there is nothing in it.
-func (in *inbound) giveBack() {
-	if in.r == in.w {
-		in.release()
-	}
-}
-
 // fill reads once from the socket, waiting if it must. It reports false when
 // there is nothing more to read.
 func (c *Conn) fill() bool {
-	in := &c.in
-	in.idle()
+	c.idle()
 	c.time()
 	if c.closing.Load() {
 		return false // Close's own deadline may just have been overwritten
@@ -164,7 +153,7 @@ func (c *Conn) fill() bool {
 	n, err := c.readSome()
 	c.reading.Store(false)
 	if n > 0 {
-		in.w += n
+		c.in.w += n
 		c.heard.Store(int64(time.Since(c.opened)))
 		return true
 	}
@@ -177,8 +166,9 @@ func (c *Conn) fill() bool {
 // time gives the message that is not complete its deadline, and takes it away
 // when there is none.
 func (c *Conn) time() {
-	in := &c.in
+	in := c.in
 	switch {
+	case in == nil:
 	case in.left > 0 || in.more || in.w > in.r:
 		if in.began.IsZero() {
 			in.began, in.timed = time.Now(), true
@@ -192,6 +182,7 @@ func (c *Conn) time() {
 
 func (c *Conn) readSome() (int, error) {
 	if c.socket == nil {
+		c.attend()
 		return c.raw.Read(c.in.space())
 	}
 	return c.socket.Read()
@@ -199,7 +190,7 @@ func (c *Conn) readSome() (int, error) {
 
 // inspect judges a frame by its header (RFC 6455, section 5).
 func (c *Conn) inspect(h header) *refusal {
-	in := &c.in
+	in := c.in
 	switch {
 	case !h.masked:
 		return &refusal{CloseProtocolError, "frame is not masked"}
@@ -256,11 +247,11 @@ func (c *Conn) inspectControl(h header) *refusal {
 	default:
 		return &refusal{CloseProtocolError, "unknown opcode"}
 	}
-	now := time.Now()
-	if now.Sub(c.in.controlAt) >= time.Second {
-		c.in.controlAt, c.in.controls = now, 0
+	now := time.Since(c.opened)
+	if now-c.controlAt >= time.Second {
+		c.controlAt, c.controls = now, 0
 	}
-	if c.in.controls++; c.in.controls > maxControlsPerSecond {
+	if c.controls++; c.controls > maxControlsPerSecond {
 		return &refusal{ClosePolicy, "too many pings"}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // bare is a connection that is only written to.
 func bare(t testing.TB, nc net.Conn, opts *Options) *Conn {
 	c := &Conn{opts: opts, raw: nc, opened: time.Now()}
-	c.socket = newSocket(nc, &c.in)
+	c.socket = newSocket(nc, c)
 	c.timer = time.AfterFunc(time.Hour, c.beat)
 	t.Cleanup(func() {
 		c.Abort()

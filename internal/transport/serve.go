@@ -17,16 +17,21 @@ import (
 // idle is called whenever all input that one read brought is handled, before
 // the next: the moment to flush what it caused.
 func (c *Conn) Serve(handle func(message []byte, binary bool), idle func()) Closing {
-	c.in.idle = idle
+	c.idle = idle
 	c.Flush() // of the handshake's response, where nothing was sent yet
 	for !c.closing.Load() {
 		// Waiting here and not beneath the library takes a stack half as deep,
-		// which is most of what an idle connection costs.
-		if len(c.in.pending()) == 0 && !c.fill() {
-			c.in.failed = true
-			break
+		// and neither a reader nor a buffer.
+		if c.in == nil || len(c.in.pending()) == 0 {
+			if !c.fill() {
+				break
+			}
+			continue
 		}
-		typ, r, err := c.ws.Reader(context.Background())
+		if c.control() {
+			continue
+		}
+		typ, r, err := c.in.ws.Reader(context.Background())
 		if err != nil {
 			if !c.in.failed {
 				// The library gives a control frame less time than we do.
@@ -64,6 +69,7 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		limit = c.opts.MaxText
 	}
 	// Only of compressed data the library must be asked where it ends.
+	c.in.own = c.in.own || c.in.deflated
 	for c.in.deflated || !c.passedOn() {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
@@ -101,7 +107,50 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 
 // passedOn reports whether the library has read all of the current message.
 func (c *Conn) passedOn() bool {
-	return c.in.left == 0 && !c.in.more && c.frames.Buffered() == 0
+	return c.in.left == 0 && !c.in.more && c.in.ahead.Buffered() == 0
+}
+
+// control answers the ping, or takes the pong, that comes next between two
+// messages, if it is there as a whole: there is no need to trouble the library
+// with most of what an idle connection hears.
+func (c *Conn) control() bool {
+	in := c.in
+	h, ok := parseHeader(in.pending())
+	if !ok || h.opcode() != opPing && h.opcode() != opPong || in.more || h.payload > maxControlPayload {
+		return false
+	}
+	frame := in.pending()
+	size := h.size + int(h.payload)
+	if len(frame) < size {
+		return false
+	}
+	if r := c.inspect(h); r != nil {
+		in.broken = true
+		c.Close(r.code, r.reason)
+		return true
+	}
+	if h.opcode() == opPing {
+		c.pong(frame[h.size-4 : size])
+	}
+	in.left = int64(size)
+	in.consume(size)
+	return true
+}
+
+// pong sends back what a ping holds; before that is its masking key.
+func (c *Conn) pong(masked []byte) {
+	key, payload := masked[:4], masked[4:]
+	for i := range payload {
+		payload[i] ^= key[i%4]
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return
+	}
+	c.out.open()
+	c.out.queue = append(appendHeader(c.out.queue, bitFin|opPong, len(payload)), payload...)
+	c.pump()
 }
 
 // finish sees the closing handshake through and releases everything.
@@ -118,8 +167,9 @@ func (c *Conn) finish() Closing {
 	closing := c.out.closing
 	c.mu.Unlock()
 	c.wg.Wait()
-	_ = c.ws.CloseNow() // frees the library's own; the socket is closed already
-	c.in.release()
+	if c.in != nil {
+		c.in.close()
+	}
 	return closing
 }
 
@@ -133,8 +183,9 @@ func (c *Conn) linger() {
 		_ = c.raw.SetReadDeadline(time.Time{})
 	}
 	c.mu.Unlock()
-	in := &c.in
 	for dropped := 0; dropped < lingerBytes; {
+		c.attend()
+		in := c.in
 		if in.left == 0 && !in.broken {
 			if in.closed {
 				return
@@ -157,7 +208,7 @@ func (c *Conn) linger() {
 		if n <= 0 || err != nil {
 			return
 		}
-		in.w += n
+		c.in.w += n
 	}
 }
 

@@ -8,7 +8,7 @@ import "net"
 // those that are no sockets.
 type socket struct{}
 
-func newSocket(net.Conn, *inbound) *socket { return nil }
+func newSocket(net.Conn, *Conn) *socket { return nil }
 
 func (*socket) Read() (int, error) { return 0, net.ErrClosed }
 

@@ -4,50 +4,44 @@ package transport
 
 import (
 	"net"
+	"sync"
 	"syscall"
 )
 
-// socket reads and writes without waiting where net.Conn waits. What its two
-// callbacks take and return are fields, because a closure for every call would
-// be garbage for every call.
+// socket reads and writes without waiting where net.Conn waits.
 type socket struct {
-	raw syscall.RawConn
-	in  *inbound
+	raw  syscall.RawConn
+	c    *Conn
+	read func(fd uintptr) bool // tryRead; Serve's goroutine
 
-	read, write func(fd uintptr) bool // tryRead and tryWrite
-
-	got     int // by tryRead; Serve's goroutine
+	got     int // by tryRead
 	readErr error
-
-	out      []byte // for tryWrite; Conn.mu
-	put      int
-	writeErr error
 }
 
-// newSocket returns nil when c is no socket of the system. A conn of another
+// newSocket returns nil when nc is no socket of the system. A conn of another
 // type that has a SyscallConn has it by embedding one that has, and its own
 // Read and Write must not be gone round.
-func newSocket(c net.Conn, in *inbound) *socket {
+func newSocket(nc net.Conn, c *Conn) *socket {
 	var raw syscall.RawConn
 	var err error
-	switch c := c.(type) {
+	switch nc := nc.(type) {
 	case *net.TCPConn:
-		raw, err = c.SyscallConn()
+		raw, err = nc.SyscallConn()
 	case *net.UnixConn:
-		raw, err = c.SyscallConn()
+		raw, err = nc.SyscallConn()
 	default:
 		return nil
 	}
 	if err != nil {
 		return nil
 	}
-	s := &socket{raw: raw, in: in}
-	s.read, s.write = s.tryRead, s.tryWrite
+	s := &socket{raw: raw, c: c}
+	s.read = s.tryRead
 	return s
 }
 
-// Read reads what there is into the inbound buffer's space, waiting if there
-// is nothing; meanwhile it holds no memory to put it in.
+// Read reads what there is into the reader's space, waiting if there is
+// nothing; meanwhile, between two messages, it holds no memory for it.
 func (s *socket) Read() (int, error) {
 	if err := s.raw.Read(s.read); err != nil {
 		return 0, err
@@ -56,33 +50,55 @@ func (s *socket) Read() (int, error) {
 }
 
 func (s *socket) tryRead(fd uintptr) bool {
+	s.c.attend()
 	for {
-		s.got, s.readErr = syscall.Read(int(fd), s.in.space())
-		switch s.readErr { //nolint:errorlint // a system call's error is bare
+		s.got, s.readErr = syscall.Read(int(fd), s.c.in.space())
+		switch s.readErr {
 		case syscall.EINTR: //nolint:errorlint // a system call's error comes bare
 			continue
 		case syscall.EAGAIN:
-			s.in.giveBack()
+			s.c.dismiss()
 			return false
 		}
 		return true
 	}
 }
 
+// writing is one write without waiting. What its callback takes and returns
+// are fields, because a closure for every call would be garbage for every call.
+type writing struct {
+	try func(fd uintptr) bool // tryWrite
+	p   []byte
+	n   int
+	err error
+}
+
+var writings = sync.Pool{New: func() any {
+	w := new(writing)
+	w.try = w.tryWrite
+	return w
+}}
+
 // Write writes what the socket takes without waiting.
 func (s *socket) Write(p []byte) (int, error) {
-	s.out, s.put, s.writeErr = p, 0, nil
-	err := s.raw.Write(s.write)
-	s.out = nil
+	w := writings.Get().(*writing)
+	w.p, w.n, w.err = p, 0, nil
+	err := s.raw.Write(w.try)
+	if err == nil {
+		err = w.err
+	}
+	n := w.n
+	w.p = nil
+	writings.Put(w)
 	if err != nil {
 		return 0, err
 	}
-	return s.put, s.writeErr
+	return n, nil
 }
 
-func (s *socket) tryWrite(fd uintptr) bool {
+func (w *writing) tryWrite(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), s.out)
+		n, err := syscall.Write(int(fd), w.p)
 		switch err { //nolint:errorlint // a system call's error comes bare
 		case syscall.EINTR:
 			continue
@@ -91,7 +107,7 @@ func (s *socket) tryWrite(fd uintptr) bool {
 		}
 		// After less than all of it the socket's buffer is full: asking
 		// again would only say so.
-		s.put, s.writeErr = max(n, 0), err
+		w.n, w.err = max(n, 0), err
 		return true
 	}
 }
