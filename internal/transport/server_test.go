@@ -153,13 +153,6 @@ func serve(t testing.TB, n network, opts *Options) *server {
 	return s
 }
 
-// tlsConfig is that of a client which trusts the server.
-func (s *server) tlsConfig() *tls.Config {
-	cfg := s.http.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	cfg.ServerName = "example.com"
-	return cfg
-}
-
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	if s.wrap != nil {
 		w = s.wrap(w)
