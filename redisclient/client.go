@@ -1,0 +1,178 @@
+package redisclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// ErrNotConnected is what commands are answered, wrapped, while there has been
+// no Redis yet.
+var ErrNotConnected = errors.New("redisclient: not connected to Redis yet")
+
+const (
+	// defaultDial is the deadline of one attempt to connect, unless
+	// ClientOption.Dialer.Timeout says otherwise.
+	defaultDial   = time.Second
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 2 * time.Second
+	// noSlot marks commands that were built by the client of before there was a
+	// connection. A cluster's client cannot tell where they belong.
+	noSlot = 1 << 15
+)
+
+// Client is a rueidis.Client that connects when it can. Until it has, every
+// command is answered by an error that wraps [ErrNotConnected]. It is safe for
+// concurrent use.
+type Client struct {
+	absent rueidis.Client // of a Redis that never is there
+	real   atomic.Pointer[rueidis.Client]
+
+	ctx    context.Context // until Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	mu     sync.Mutex // protects closed, and that real is set only before
+	closed bool
+}
+
+var _ rueidis.Client = (*Client)(nil)
+
+// Open is [New] with a URL as rueidis.ParseURL takes it, such as
+// redis://:password@localhost:6379. The parameter addr, which may be there
+// several times, adds addresses of a Cluster or of Sentinels, and master_set
+// names what the Sentinels watch. Client-side caching is off: no store uses it.
+func Open(url string) (*Client, error) {
+	opt, err := rueidis.ParseURL(url)
+	if err != nil {
+		// The URL may hold a password.
+		return nil, errors.New("redisclient: the URL is none like redis://localhost:6379")
+	}
+	opt.DisableCache = true
+	return New(opt)
+}
+
+// New returns a client. It tries to connect once, for a second unless
+// Dialer.Timeout says otherwise, and then in the background, with pauses of up to
+// 2 s, until it has. It fails when waiting would not help: when the options
+// contradict each other, or Redis answers that the client may not in.
+func New(opt rueidis.ClientOption) (*Client, error) {
+	if opt.Dialer.Timeout == 0 {
+		opt.Dialer.Timeout = defaultDial
+	}
+	// It has a client's builder and its ways to fail, and no more.
+	absent, _ := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{"none"}, ForceSingleClient: true, DisableCache: true, DisableRetry: true,
+		DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) { return nil, ErrNotConnected },
+	})
+	if absent == nil {
+		return nil, ErrNotConnected
+	}
+	c := &Client{absent: absent}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	real, err := rueidis.NewClient(opt)
+	switch {
+	case err == nil:
+		c.set(real)
+	case hopeless(err):
+		closeIfAny(real)
+		c.Close()
+		return nil, fmt.Errorf("redisclient: %w", err)
+	default:
+		closeIfAny(real)
+		c.wg.Go(func() { c.connect(opt) })
+	}
+	return c, nil
+}
+
+// hopeless reports whether it is no use to try again.
+func hopeless(err error) bool {
+	for _, e := range []error{
+		rueidis.ErrNoSendToReplicas, rueidis.ErrReplicaOnlyNotSupported, rueidis.ErrWrongPipelineMultiplex, rueidis.ErrNoCache,
+		rueidis.ErrReplicaOnlyConflict, rueidis.ErrReplicaOnlyConflictWithReadNodeSelector, rueidis.ErrReplicaOnlyConflictWithReplicaSelector,
+		rueidis.ErrReplicaSelectorConflictWithReadNodeSelector, rueidis.ErrSendToReplicasNotSet,
+		rueidis.ErrInvalidShardsRefreshInterval, rueidis.ErrInvalidTopologyRefreshInterval,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	text := err.Error()
+	for _, word := range []string{"NOAUTH", "WRONGPASS", "NOPERM"} {
+		if strings.HasPrefix(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// closeIfAny closes a client that was returned with an error.
+func closeIfAny(c rueidis.Client) {
+	if c != nil {
+		c.Close()
+	}
+}
+
+// connect tries until it succeeds or Close is called.
+func (c *Client) connect(opt rueidis.ClientOption) {
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		timer := time.NewTimer(pause)
+		select {
+		case <-c.ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		real, err := rueidis.NewClient(opt)
+		if err == nil {
+			c.set(real)
+			return
+		}
+		closeIfAny(real)
+	}
+}
+
+func (c *Client) set(real rueidis.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		real.Close()
+		return
+	}
+	c.real.Store(&real)
+}
+
+// now is the client that answers now.
+func (c *Client) now() rueidis.Client {
+	if p := c.real.Load(); p != nil {
+		return *p
+	}
+	return c.absent
+}
+
+// Connected reports whether there has been a connection.
+func (c *Client) Connected() bool { return c.real.Load() != nil }
+
+// Close implements rueidis.Client.
+func (c *Client) Close() {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.wg.Wait()
+	if again {
+		return
+	}
+	c.absent.Close()
+	if real := c.now(); real != c.absent {
+		real.Close()
+	}
+}
