@@ -6,7 +6,8 @@
 // unmasks, joins fragments, inflates and answers control frames; beneath it
 // stands our own net.Conn, which reads with a pooled buffer, looks at every
 // frame header before the library does (inbound.go), and owns the write side
-// (outbound.go).
+// (outbound.go). A message that lies in that buffer as one whole frame is not
+// shown to the library at all (whole.go).
 //
 // A [Log] is the run of encoded frames of one room in one encoding, and a
 // [Member] is a connection's cursor into it. Publishing appends once, whatever

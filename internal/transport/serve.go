@@ -28,7 +28,7 @@ func (c *Conn) Serve(handle func(message []byte, binary bool), idle func()) Clos
 			}
 			continue
 		}
-		if c.control() {
+		if c.takeWhole(handle) || c.control() {
 			continue
 		}
 		typ, r, err := c.in.ws.Reader(context.Background())
@@ -99,11 +99,13 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		return buf, false
 	}
 	if text && !utf8.Valid(buf) {
-		c.Close(CloseInvalidUTF8, "text is not UTF-8")
+		c.Close(CloseInvalidUTF8, notUTF8)
 		return buf, false
 	}
 	return buf, true
 }
+
+const notUTF8 = "text is not UTF-8"
 
 // passedOn reports whether the library has read all of the current message.
 func (c *Conn) passedOn() bool {
@@ -140,9 +142,7 @@ func (c *Conn) control() bool {
 // pong sends back what a ping holds; before that is its masking key.
 func (c *Conn) pong(masked []byte) {
 	key, payload := masked[:4], masked[4:]
-	for i := range payload {
-		payload[i] ^= key[i%4]
-	}
+	unmask(payload, key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
