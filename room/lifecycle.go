@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// emptyAtOnce is how many empty rooms are looked at every time.
-const emptyAtOnce = 1000
+// Empty rooms are looked for every emptyEvery, and emptyAtOnce of them at a
+// time.
+const (
+	emptyEvery  = 30 * time.Second
+	emptyAtOnce = 1000
+)
 
 // removeEmpty deletes rooms that somebody created and in which nobody has been
 // for Settings.KeepEmpty.
@@ -65,12 +69,7 @@ type RoomStats struct {
 // Rooms looks at every room that has a connection on this node, in the order
 // of their names. Rates are the difference of two looks.
 func (s *Server) Rooms() []RoomStats {
-	s.hallMu.Lock()
-	halls := make([]*hall, 0, len(s.halls))
-	for _, h := range s.halls {
-		halls = append(halls, h)
-	}
-	s.hallMu.Unlock()
+	halls := s.allHalls()
 	stats := make([]RoomStats, 0, len(halls))
 	for _, h := range halls {
 		h.mu.Lock()

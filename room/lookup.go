@@ -20,14 +20,13 @@ func (s *Server) lookup(ctx context.Context, name string) (*Settings, Record, er
 	if err != nil && !missing {
 		return nil, Record{}, unavailable(err)
 	}
+	if missing {
+		rec = Record{}
+	}
+	rec, _ = s.present(name, rec)
 	settings := s.patterns.find(name)
-	switch {
-	case settings == nil:
-		return &nowhere, Record{Room: name, Permission: Private}, nil
-	case missing && !settings.Standing:
-		return settings, Record{Room: name, Permission: Private}, nil
-	case missing:
-		return settings, settings.record(name), nil
+	if settings == nil {
+		settings = &nowhere
 	}
 	return settings, rec, nil
 }

@@ -209,6 +209,12 @@ func (s *memoryStore) Delete(_ context.Context, room string) error {
 	}
 	had := r.record.Version != 0
 	s.drop(room, r)
+	if len(r.members) > 0 {
+		left := s.room(room)
+		for _, m := range r.members {
+			left.expel(m)
+		}
+	}
 	if !had {
 		return ErrNoRoom
 	}
@@ -232,6 +238,7 @@ func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMemb
 	muted := r.until(seat.User, Mute)
 	i, in := r.find(seat.User)
 	if in {
+		delete(r.sanctions, sanctioned{seat.Connection, expelled})
 		m := r.members[i]
 		at := m.find(seat.Connection)
 		switch {
@@ -248,6 +255,7 @@ func (s *memoryStore) Admit(_ context.Context, seat Seat, version int64, maxMemb
 	if len(r.members) >= maxMembers {
 		return Admission{}, ErrRoomFull
 	}
+	delete(r.sanctions, sanctioned{seat.Connection, expelled})
 	r.members = slices.Insert(r.members, i, &memoryMember{
 		Member: Member{User: seat.User, Name: seat.Name, Since: time.Now()},
 		seats:  []memorySeat{{seat.Connection, seat.Node}},
@@ -286,6 +294,7 @@ func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {
 	if r == nil {
 		return false, nil
 	}
+	delete(r.sanctions, sanctioned{seat.Connection, expelled})
 	i, in := r.find(seat.User)
 	if !in {
 		return false, nil
@@ -302,6 +311,7 @@ func (s *memoryStore) Dismiss(_ context.Context, seat Seat) (bool, error) {
 func (s *memoryStore) removeSeat(name string, r *memoryRoom, member, seat int) (last bool) {
 	m := r.members[member]
 	s.nodes.gave(m.seats[seat].node, name)
+	delete(r.sanctions, sanctioned{m.seats[seat].connection, expelled})
 	m.seats = slices.Delete(m.seats, seat, seat+1)
 	if len(m.seats) > 0 {
 		return false

@@ -144,6 +144,11 @@ func (r *Room) Kick(ctx context.Context, user, reason string) error {
 }
 
 func (r *Room) kick(ctx context.Context, batch *transport.Batch, user, reason string) error {
+	if i := r.srv.inspector; i != nil { // for the nodes that do not hear of it
+		if err := i.Expel(ctx, r.name, user); err != nil {
+			return unavailable(err)
+		}
+	}
 	return r.act(ctx, batch, Message{Kind: KindKicked, From: user, Reason: reason})
 }
 

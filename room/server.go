@@ -25,6 +25,7 @@ type Server struct {
 	clientIP      *limit.ClientIP
 	patterns      patterns
 	store         Store
+	inspector     Inspector // the same; nil when it cannot tell
 	broker        Broker
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
@@ -110,6 +111,7 @@ func New(opts ...Option) (*Server, error) {
 		users:         make(map[string]map[*Conn]struct{}),
 		idle:          make(chan struct{}),
 	}
+	s.inspector, _ = s.store.(Inspector)
 	s.socket = transport.Options{
 		MaxText:         int64(s.limits.TextFrame),
 		MaxBinary:       int64(s.limits.Data.BinaryBytes) + envelope,
@@ -137,6 +139,7 @@ func (s *Server) start() {
 		}
 		s.listen()
 		s.wg.Go(s.housekeeping)
+		s.wg.Go(s.patrol)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -11,10 +12,13 @@ import (
 	"github.com/wardroom/wardroom/auth"
 )
 
-// touchEvery is how often the sessions of live connections are kept from
-// expiring, which is also how soon a revocation is noticed whose announcement
-// was lost.
-const touchEvery = 30 * time.Second
+// touchEvery is how often, at least, the sessions of live connections are kept
+// from expiring. That is also how a revocation is noticed whose announcement was
+// lost: in less than 30 seconds, also when a call fails.
+const (
+	touchEvery = 25 * time.Second
+	touchAgain = 2 * time.Second
+)
 
 // touchAtOnce is how many sessions one call to the store names.
 const touchAtOnce = 500
@@ -59,22 +63,29 @@ func (s *Server) endSession(c *Conn) {
 
 // housekeeping does what is to be done from time to time while the server runs.
 func (s *Server) housekeeping() {
-	tick := time.NewTicker(touchEvery)
-	defer tick.Stop()
+	touch := time.NewTimer(touchEvery - rand.N(touchEvery/5))
+	defer touch.Stop()
+	empty := time.NewTicker(emptyEvery)
+	defer empty.Stop()
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
-		case <-tick.C:
-			s.touchSessions()
+		case <-touch.C:
+			if s.touchSessions() {
+				touch.Reset(touchEvery - rand.N(touchEvery/5))
+			} else {
+				touch.Reset(touchAgain + rand.N(touchAgain))
+			}
+		case <-empty.C:
 			s.removeEmpty()
 		}
 	}
 }
 
 // touchSessions keeps the sessions of live connections alive and closes those
-// whose session is gone.
-func (s *Server) touchSessions() {
+// whose session is gone. It reports whether the store could be asked.
+func (s *Server) touchSessions() bool {
 	bySession := make(map[string]*Conn)
 	for _, c := range s.all() {
 		if id := c.Session(); id != "" {
@@ -90,12 +101,13 @@ func (s *Server) touchSessions() {
 		ended, err := s.sessions.Touch(s.ctx, part)
 		if err != nil {
 			s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
-			return // the next tick tries again
+			return false
 		}
 		for _, e := range ended {
 			s.sessionEnded(bySession[e.ID], e.Err)
 		}
 	}
+	return true
 }
 
 // sessionEnded closes a connection whose session was revoked. A session that

@@ -1,0 +1,204 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// patrolEvery is how often a server asks the store, at the latest, whether
+	// those who are here still may be. With patrolSpread, over which the calls
+	// of one round are spread, and a call that fails, it is below 30 seconds.
+	patrolEvery  = 20 * time.Second
+	patrolSpread = 5 * time.Second
+	// patrolAgain is the pause after a call that failed.
+	patrolAgain = time.Second
+	// patrolAtOnce is how many seats one call of the store is about.
+	patrolAtOnce = 500
+)
+
+// patrol looks from time to time for what this node was not told: a change of
+// a room, its end, and who was kicked, banned or muted there. What costs it is
+// one call of the store for every 500 seats on this node.
+func (s *Server) patrol() {
+	timer := time.NewTimer(patrolEvery - rand.N(patrolEvery/4))
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if s.patrolOnce() {
+			timer.Reset(patrolEvery - rand.N(patrolEvery/4))
+		} else {
+			timer.Reset(patrolAgain + rand.N(patrolAgain))
+		}
+	}
+}
+
+// beat is a part of a room that is asked about.
+type beat struct {
+	hall  *hall
+	acts  int // how many the hall had heard of
+	seats []*seat
+}
+
+// patrolOnce reports whether the store could say everything.
+func (s *Server) patrolOnce() bool {
+	calls := beats(s.allHalls())
+	pause := min(patrolSpread/time.Duration(len(calls)+1), 100*time.Millisecond)
+	ok := true
+	for i, call := range calls {
+		if i > 0 {
+			select {
+			case <-s.ctx.Done():
+				return true
+			case <-time.After(pause):
+			}
+		}
+		findings, err := s.inspect(call)
+		if err != nil {
+			ok = false
+			continue
+		}
+		for j := range findings {
+			call[j].hall.heed(call[j], &findings[j])
+		}
+	}
+	return ok
+}
+
+// beats are the calls of one round.
+func beats(halls []*hall) (calls [][]beat) {
+	var call []beat
+	room := patrolAtOnce
+	for _, h := range halls {
+		h.mu.Lock()
+		acts := h.acts
+		h.mu.Unlock()
+		for rest := h.all(); len(rest) > 0; {
+			n := min(room, len(rest))
+			call = append(call, beat{h, acts, rest[:n]})
+			rest = rest[n:]
+			if room -= n; room == 0 {
+				calls, call, room = append(calls, call), nil, patrolAtOnce
+			}
+		}
+	}
+	if len(call) > 0 {
+		calls = append(calls, call)
+	}
+	return calls
+}
+
+// inspect asks the store. One that is no Inspector knows of rooms alone.
+func (s *Server) inspect(call []beat) ([]Finding, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, inspectMost)
+	defer cancel()
+	if s.inspector == nil {
+		findings := make([]Finding, len(call))
+		for i := range call {
+			rec, err := s.store.Record(ctx, call[i].hall.name)
+			if err != nil && !errors.Is(err, ErrNoRoom) {
+				return nil, err
+			}
+			findings[i].Record = rec
+		}
+		return findings, nil
+	}
+	asks := make([]Inspection, len(call))
+	for i := range call {
+		asks[i] = Inspection{Room: call[i].hall.name, Seats: make([]Seat, len(call[i].seats))}
+		for j, seat := range call[i].seats {
+			asks[i].Seats[j] = Seat{Room: call[i].hall.name, User: seat.conn.Identity().ID, Connection: seat.conn.id}
+		}
+	}
+	return s.inspector.Inspect(ctx, asks)
+}
+
+// inspectMost is the deadline of one call.
+const inspectMost = time.Second
+
+// heed does what a finding demands. What the hall has heard of since may be
+// newer than that.
+func (h *hall) heed(b beat, f *Finding) {
+	for i := range f.Seats {
+		seat, found := b.seats[i], &f.Seats[i]
+		switch {
+		case found.Expelled:
+			h.evict(seat, eviction{reason: reasonKicked})
+		case !found.Banned.IsZero():
+			h.evict(seat, eviction{reason: reasonBanned})
+		case h.count() == b.acts:
+			until := int64(0)
+			if !found.Muted.IsZero() {
+				until = found.Muted.UnixMilli()
+			}
+			seat.muted.Store(until)
+		}
+	}
+	if h.count() != b.acts {
+		return
+	}
+	rec, exists := h.srv.present(h.name, f.Record)
+	h.mu.Lock()
+	newer := h.latest != nil && rec.Version > h.latest.Version
+	h.mu.Unlock()
+	for _, seat := range b.seats {
+		id := seat.conn.Identity()
+		newer = newer || !rec.mayEnter(&id)
+	}
+	if !newer {
+		return
+	}
+	// As if it had been heard now.
+	m := Message{Kind: KindDeleted, Room: h.name, At: now()}
+	if exists {
+		data, err := encodeRecord(rec)
+		if err != nil {
+			h.srv.journal.write(h.srv.ctx, slog.LevelError, eventError, nil, slog.String("room", h.name), slog.Any("error", err))
+			return
+		}
+		m.Kind, m.Data = KindUpdated, data
+	}
+	h.deliver(m)
+}
+
+// evict expels one seat, unless somebody else is about to.
+func (h *hall) evict(seat *seat, e eviction) {
+	c := seat.conn
+	if !c.expel(seat, e) {
+		return
+	}
+	c.tellRemoved(h.name, &e)
+	c.giveBack(h.name, e.reason)
+	c.afterLeave(h.name)
+}
+
+// present is what a room is like of which the store has that record, and
+// whether it exists.
+func (s *Server) present(name string, rec Record) (Record, bool) {
+	settings := s.patterns.find(name)
+	switch {
+	case settings == nil, rec.Version == 0 && !settings.Standing:
+		return Record{Room: name, Permission: Private}, false
+	case rec.Version == 0:
+		return settings.record(name), true
+	}
+	return rec, true
+}
+
+// allHalls returns every hall of this node.
+func (s *Server) allHalls() []*hall {
+	s.hallMu.Lock()
+	defer s.hallMu.Unlock()
+	halls := make([]*hall, 0, len(s.halls))
+	for _, h := range s.halls {
+		halls = append(halls, h)
+	}
+	return halls
+}
