@@ -21,6 +21,10 @@ var (
 	dismissText string
 	//go:embed lua/sanction.lua
 	sanctionText string
+	//go:embed lua/expel.lua
+	expelText string
+	//go:embed lua/inspect.lua
+	inspectText string
 	//go:embed lua/members.lua
 	membersText string
 	//go:embed lua/reap.lua
@@ -41,6 +45,7 @@ var (
 // be run by a replica, which hears of a ban late.
 type storeScripts struct {
 	create, update, remove, admit, dismiss, sanction, members, reap redisx.Script // of one room
+	expel, inspect                                                  redisx.Script // of one room
 	bury                                                            redisx.Script // of one shard
 	beat, inherit, reaped                                           redisx.Script // of the leases
 }
@@ -51,6 +56,7 @@ func newStoreScripts() storeScripts {
 	return storeScripts{
 		create: room(createText), update: room(updateText), remove: room(deleteText),
 		admit: room(admitText), dismiss: room(dismissText), sanction: room(sanctionText),
+		expel: room(expelText), inspect: room(inspectText),
 		members: room(membersText), reap: room(reapText),
 		bury: redisx.NewScript(buryText, false),
 		beat: nodes(beatText), inherit: nodes(inheritText), reaped: nodes(reapedText),

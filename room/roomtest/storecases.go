@@ -194,6 +194,22 @@ func storeCases() []testCase[*storeScript] {
 			storeNames,
 		},
 		{
+			"expel",
+			"Expel notes of the user's connections in the room, and of no others, that they are to leave, until they are dismissed or admitted again. " +
+				"It is how a node that did not hear of a kick finds out.",
+			storeExpel,
+		},
+		{
+			"expel by delete",
+			"Delete notes the same of everyone who is in. Otherwise they go on hearing each other in a room that is no more.",
+			storeExpelByDelete,
+		},
+		{
+			"inspect",
+			"Inspect has the record of every room and the sanctions of every seat that is asked about, in that order, and changes nothing.",
+			storeInspect,
+		},
+		{
 			"context",
 			"A call whose context is done returns, with what it did or with an error that is none of the answers: an outage must not be mistaken for a room that does not exist.",
 			storeContext,

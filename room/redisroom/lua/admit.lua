@@ -43,4 +43,5 @@ if at ~= node then
   redis.call('HSET', seats, seat, node)
   redis.call('ZADD', held, 0, before(room, seat))
 end
+pardon(seat)
 return {'ok', entry and 0 or 1, sanction('m')}

@@ -12,8 +12,10 @@ if ARGV[2] ~= '' then
 end
 local had = version() ~= '0'
 local claim = redis.call('HMGET', record, 'owner', 'claim')
+local present = redis.call('HKEYS', seats)
 redis.call('UNLINK', record, members, users, seats, sanctions)
 redis.call('ZREM', empty, ARGV[1])
+expel(present)
 if not had then
   return {'none'}
 end

@@ -10,6 +10,7 @@ for i = 3, #ARGV, 2 do
   redis.call('ZREM', held, before(room, seat))
   if redis.call('HGET', seats, seat) == node then
     redis.call('HDEL', seats, seat)
+    pardon(seat)
     gone = gone + depart(room, ARGV[i])
     out = out + 1
   end

@@ -5,7 +5,8 @@
 -- KEYS[2]  members, a sorted set of the users who are in, all by 0
 -- KEYS[3]  users, a hash: "CONNECTIONS SINCE NAME" of each of them
 -- KEYS[4]  seats, a hash: of each seat the node that has it
--- KEYS[5]  sanctions, a sorted set: "bUSER" (ban) or "mUSER" (mute), by its end
+-- KEYS[5]  sanctions, a sorted set: "bUSER" (ban) or "mUSER" (mute), by its end,
+--          and "xSEAT" of one that is to leave, by when that may be forgotten
 -- KEYS[6]  empty, a sorted set: the rooms of the shard that have a record and
 --          in which nobody is, by since when
 --
@@ -36,6 +37,27 @@ local function nobody() return redis.call('HLEN', users) == 0 end
 
 -- Notes that a room that has a record is empty from now on.
 local function emptied(room) redis.call('ZADD', empty, text(math.floor(now)), room) end
+
+-- Drops the sanctions that have ended, and all of them with the last one.
+local function settle()
+  redis.call('ZREMRANGEBYSCORE', sanctions, '-inf', text(math.floor(now)))
+  local last = redis.call('ZRANGE', sanctions, -1, -1, 'WITHSCORES')[2]
+  if last then
+    redis.call('PEXPIREAT', sanctions, text(tonumber(last)))
+  end
+end
+
+-- Notes of some seats that they are to leave, for two minutes and a bit.
+local function expel(list)
+  local till = text(math.ceil(now) + 125000)
+  for _, seat in ipairs(list) do
+    redis.call('ZADD', sanctions, till, 'x' .. seat)
+  end
+  settle()
+end
+
+-- Forgets that a seat was to leave.
+local function pardon(seat) redis.call('ZREM', sanctions, 'x' .. seat) end
 
 -- Takes a connection of a user away and returns 1 when it was the last one.
 -- The caller has removed the seat.

@@ -4,9 +4,5 @@
 -- ARGV     "bUSER" or "mUSER", when it ends
 -- Result   {ok}
 redis.call('ZADD', sanctions, ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', sanctions, '-inf', text(math.floor(now)))
-local last = redis.call('ZRANGE', sanctions, -1, -1, 'WITHSCORES')[2]
-if last then
-  redis.call('PEXPIREAT', sanctions, text(tonumber(last)))
-end
+settle()
 return {'ok'}
