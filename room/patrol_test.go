@@ -160,11 +160,11 @@ func TestPatrolCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &looking{Inspector: room.NewMemoryStore().(room.Inspector)}
 		h := servePipes(t, house(), room.WithStore(store), limits(func(l *room.Limits) { l.Heartbeat = time.Hour }),
-			room.WithRooms("cell:*", room.Settings{Permission: room.Public, Standing: true}))
+			room.WithRooms("cubicle:*", room.Settings{Permission: room.Public, Standing: true}))
 		for i := range 10 {
 			v := h.connect("user" + strconv.Itoa(i))
 			for j := range 112 {
-				v.must("join", inRoom(fmt.Sprintf("cell:%d-%d", i, j)))
+				v.must("join", inRoom(fmt.Sprintf("cubicle:%d-%d", i, j)))
 			}
 		}
 		store.asked = nil
