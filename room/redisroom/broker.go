@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -134,11 +135,16 @@ func (b *Broker) Publish(ctx context.Context, m room.Message, keep room.Retentio
 	args := append(b.args(f, 9), r.channel, b.publish, string(op[:]), id)
 	args = append(args, retention(keep)...)
 	args = append(args, millis(m.At), rueidis.BinaryString(appendBody(nil, &m, op)), strconv.Itoa(maxTail))
-	reply, sent, err := b.run(ctx, r, publishScript, args)
+	local := f != nil && keep.Messages == 0
+	if local {
+		f.begin(op)
+	}
+	reply, err := b.run(ctx, r, publishScript, args)
+	away := err != nil && !errors.Is(err, context.Canceled)
+	if local && f.end(op, m, away) && away && m.Kind == room.KindMessage {
+		return room.Receipt{At: m.At}, nil
+	}
 	if err != nil {
-		if keep.Messages == 0 && f != nil && f.deliverLocal(m, op, sent) && m.Kind == room.KindMessage {
-			return room.Receipt{At: m.At}, nil
-		}
 		return room.Receipt{}, err
 	}
 	return receipt(reply)
@@ -160,7 +166,7 @@ func (b *Broker) Amend(ctx context.Context, m room.Message, author string, keep 
 	args = append(args, retention(keep)...)
 	args = append(args, millis(m.At), rueidis.BinaryString(appendBody(nil, &m, op)), strconv.FormatUint(m.Target, 10), redact,
 		rueidis.BinaryString(m.Data), strconv.Itoa(int(room.KindMessage)), strconv.Itoa(int(room.KindEdited)))
-	reply, _, err := b.run(ctx, r, amendScript, args)
+	reply, err := b.run(ctx, r, amendScript, args)
 	if err != nil {
 		return room.Receipt{}, err
 	}
@@ -205,7 +211,7 @@ func (b *Broker) Replay(ctx context.Context, name string, r room.Range) (room.Pa
 	if r.Newest {
 		newest = "1"
 	}
-	reply, _, err := b.run(ctx, k, replayScript, []string{
+	reply, err := b.run(ctx, k, replayScript, []string{
 		strconv.FormatUint(min(r.After, maxNumber), 10), strconv.FormatUint(min(r.Before, maxNumber), 10), strconv.Itoa(r.Limit), newest,
 	})
 	if err != nil || len(reply) == 0 {
@@ -274,8 +280,7 @@ func decodeEntries(reply rueidis.RedisMessage) ([]entry, error) {
 // Forget implements [room.Broker].
 func (b *Broker) Forget(ctx context.Context, name string) error {
 	k, f := b.find(name)
-	// The script's answer is a number, which is no list.
-	_, _, err := b.run(ctx, k, forgetScript, b.args(f, 0))
+	_, err := b.run(ctx, k, forgetScript, b.args(f, 0))
 	return err
 }
 

@@ -29,6 +29,7 @@ type feed struct {
 	gen     string
 	seq     uint64
 	at      room.Position
+	roots   []string // the first generations so far, the present one last
 	subs    []*subscriber
 	pending []frame // that came while there was a gap
 	bytes   int     // of pending's data
@@ -147,8 +148,8 @@ func (f *feed) advance(e entry) {
 	if e.Offset != 0 {
 		f.at = e.Position
 	}
-	if f.local.forget(e.op) {
-		return // it was delivered when Redis was away
+	if !f.local.arrive(e.op) {
+		return // it was delivered when Redis did not answer
 	}
 	e.Room = f.keys.room
 	f.hand(e.Message)
@@ -178,7 +179,7 @@ func (f *feed) attach(s *subscriber, p place) (at room.Position, settled <-chan 
 	defer f.mu.Unlock()
 	switch {
 	case f.state == joining:
-		f.gen, f.seq, f.at = p.gen, p.seq, p.at
+		f.gen, f.seq, f.at, f.roots = p.gen, p.seq, p.at, []string{p.root}
 		f.state = live
 		s.after = p.seq
 		f.subs = append(f.subs, s)
@@ -217,20 +218,24 @@ func (f *feed) resume() {
 	}
 }
 
-// deliverLocal hands a message to this node's subscribers only, because Redis
-// is away. If it may come through the channel yet, it is not delivered again.
-// It says whether there were any.
-func (f *feed) deliverLocal(m room.Message, op opID, sent bool) bool {
+// begin notes that a call begins whose message is to be delivered here even if
+// Redis does not answer.
+func (f *feed) begin(op opID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if sent {
-		if f.local.forget(op) {
-			return true // it has come
+	f.local.begin(op)
+}
+
+// end ends what begin began. When the call has failed, the message is handed to
+// this node's subscribers, unless it has come already. It says whether there
+// were any who have it now.
+func (f *feed) end(op opID, m room.Message, failed bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.local.end(op, failed) {
+		for _, s := range f.subs {
+			s.deliver(m)
 		}
-		f.local.note(op)
-	}
-	for _, s := range f.subs {
-		s.deliver(m)
 	}
 	return len(f.subs) > 0
 }
@@ -244,9 +249,10 @@ func (f *feed) detach(s *subscriber) {
 
 // place is where a room is.
 type place struct {
-	gen string
-	seq uint64
-	at  room.Position
+	gen  string
+	seq  uint64
+	at   room.Position
+	root string // the first generation since nothing was known of the room
 }
 
 // Subscribe implements [room.Broker].
@@ -295,7 +301,7 @@ func (f *feed) subscribe(ctx context.Context, s *subscriber) (room.Position, err
 }
 
 func (b *Broker) place(ctx context.Context, f *feed) (place, error) {
-	reply, _, err := b.run(ctx, f.keys, positionScript, b.args(f, 0))
+	reply, err := b.run(ctx, f.keys, positionScript, b.args(f, 0))
 	if err != nil {
 		return place{}, err
 	}

@@ -3,6 +3,7 @@ package redisroom
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 	fillBytes   = "1048576"
 	fillAgain   = 50 * time.Millisecond
 	fillTimeout = 2 * time.Second
+	maxRoots    = 8
 )
 
 func (q *fills) start(b *Broker) {
@@ -99,12 +101,23 @@ func (f *feed) abandon() {
 	}
 }
 
+// outcome says how what is missing relates to what the feed has; see
+// lua/fill.lua.
+type outcome uint8
+
+const (
+	unrelated outcome = iota
+	follows
+	partly
+)
+
 // missing is what Redis answers.
 type missing struct {
 	place
-	continued bool
-	more      bool
-	list      []entry // of log and tail, in the order of their sequence numbers
+	before  place // where the list begins, unless it follows on what the feed has
+	outcome outcome
+	more    bool
+	list    []entry // of log and tail, in the order of their sequence numbers
 }
 
 // fillOnce asks for what is missing, and again while there is more. It says
@@ -115,7 +128,7 @@ func (f *feed) fillOnce() bool {
 		gen, seq := f.known()
 		args := f.b.args(nil, 1)
 		args[2], args[3] = gen, seq
-		reply, _, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
+		reply, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
 		cancel()
 		if err != nil {
 			return false
@@ -135,30 +148,37 @@ func (f *feed) fillOnce() bool {
 func (f *feed) apply(m missing) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !m.continued {
-		// What was there is lost, and more than that is not known.
-		f.gen, f.seq, f.at = m.gen, m.seq, m.at
+	if m.outcome == unrelated && slices.Contains(f.roots, m.root) {
+		// An older state has come back, and how much of it the feed has had
+		// already cannot be said.
+		m.before, m.list, m.more = m.place, nil, false
+	}
+	if m.outcome != follows {
+		f.seq, f.at = m.before.seq, m.before.at
+		if !slices.Contains(f.roots, m.root) {
+			f.roots = append(f.roots, m.root)
+			f.roots = f.roots[max(0, len(f.roots)-maxRoots):]
+		}
 		for _, s := range f.subs {
 			s.after = 0
 		}
 		f.lose()
-	} else {
-		f.gen = m.gen
-		for _, e := range m.list {
-			if e.seq <= f.seq {
-				continue
-			}
-			if e.seq != f.seq+1 {
-				f.skip(e.seq-1, e.Position)
-			}
-			f.advance(e)
+	}
+	f.gen = m.gen
+	for _, e := range m.list {
+		if e.seq <= f.seq {
+			continue
 		}
-		if m.more {
-			return false
+		if e.seq != f.seq+1 {
+			f.skip(e.seq-1, e.Position)
 		}
-		if f.seq < m.seq {
-			f.skip(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
-		}
+		f.advance(e)
+	}
+	if m.more {
+		return false
+	}
+	if f.seq < m.seq {
+		f.skip(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
 	}
 	f.state = live
 	close(f.settled)
@@ -177,7 +197,7 @@ func (f *feed) skip(seq uint64, next room.Position) {
 }
 
 func decodePlace(reply []rueidis.RedisMessage) (p place, err error) {
-	if len(reply) < 4 {
+	if len(reply) < 5 {
 		return p, errEntry
 	}
 	if p.gen, err = reply[0].ToString(); err != nil {
@@ -189,35 +209,35 @@ func decodePlace(reply []rueidis.RedisMessage) (p place, err error) {
 	if p.at.Epoch, err = reply[2].ToString(); err != nil {
 		return p, err
 	}
-	p.at.Offset, err = reply[3].AsUint64()
+	if p.at.Offset, err = reply[3].AsUint64(); err != nil {
+		return p, err
+	}
+	p.root, err = reply[4].ToString()
 	return p, err
 }
 
 func decodeMissing(reply []rueidis.RedisMessage) (m missing, err error) {
-	if len(reply) != 9 {
+	if len(reply) != 12 {
 		return m, errEntry
 	}
 	if m.place, err = decodePlace(reply); err != nil {
 		return m, err
 	}
-	continued, err := reply[4].AsInt64()
+	var numbers [5]uint64
+	for i := range numbers {
+		if numbers[i], err = reply[5+i].AsUint64(); err != nil {
+			return m, err
+		}
+	}
+	m.before = m.place
+	m.before.seq, m.before.at.Offset = numbers[0], numbers[1]
+	m.outcome, m.more = outcome(numbers[2]), numbers[3] == 1
+	first := numbers[4]
+	stored, err := decodeEntries(reply[10])
 	if err != nil {
 		return m, err
 	}
-	more, err := reply[5].AsInt64()
-	if err != nil {
-		return m, err
-	}
-	m.continued, m.more = continued == 1, more == 1
-	first, err := reply[6].AsUint64()
-	if err != nil {
-		return m, err
-	}
-	stored, err := decodeEntries(reply[7])
-	if err != nil {
-		return m, err
-	}
-	rest, err := decodeEntries(reply[8])
+	rest, err := decodeEntries(reply[11])
 	if err != nil {
 		return m, err
 	}

@@ -62,3 +62,17 @@ func (h *health) probe() {
 	h.away.Store(false)
 	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelInfo, "redis_up", slog.String("component", "broker"), slog.Duration("after", time.Since(h.since)))
 }
+
+// Health says what is wrong: nil while Redis answers and the broker hears what
+// is published. It asks nobody and returns at once.
+func (b *Broker) Health() error {
+	switch {
+	case b.ctx.Err() != nil:
+		return errClosed
+	case b.health.down():
+		return errDown
+	case !b.line.up():
+		return errDeaf
+	}
+	return nil
+}

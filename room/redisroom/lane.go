@@ -54,18 +54,18 @@ const (
 var (
 	errBusy   = fmt.Errorf("%w: redis: too many calls wait", room.ErrUnavailable)
 	errDown   = fmt.Errorf("%w: redis is away", room.ErrUnavailable)
+	errDeaf   = fmt.Errorf("%w: redis: the subscriptions are cut", room.ErrUnavailable)
 	errClosed = fmt.Errorf("%w: the broker is closed", room.ErrUnavailable)
 )
 
-// run calls a script for a room. The caller must not change keys and args. When
-// the answer does not come in time, sent says whether it may have been done
-// nevertheless, or be done yet.
-func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) (reply []rueidis.RedisMessage, sent bool, err error) {
+// run calls a script for a room. The caller must not change args any more. When
+// it fails the script may have been run nevertheless, or be run yet.
+func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, false, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
 	}
 	if b.health.down() {
-		return nil, false, errDown
+		return nil, errDown
 	}
 	c := &call{script: s, keys: r.all, args: args, deadline: time.Now().Add(b.cfg.timeout), done: make(chan struct{})}
 	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
@@ -75,20 +75,20 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) (re
 		c.size += len(a)
 	}
 	if !b.lanes[r.hash%lanes].add(c) {
-		return nil, false, errBusy
+		return nil, errBusy
 	}
 	timer := time.NewTimer(time.Until(c.deadline))
 	defer timer.Stop()
 	select {
 	case <-c.done:
-		return c.reply, true, c.err
+		return c.reply, c.err
 	case <-timer.C:
 		b.health.late(c.deadline)
-		return nil, true, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
+		return nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
 	case <-ctx.Done():
-		return nil, true, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())
+		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())
 	case <-b.ctx.Done():
-		return nil, true, errClosed
+		return nil, errClosed
 	}
 }
 

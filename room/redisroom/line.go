@@ -20,6 +20,7 @@ type line struct {
 
 	mu    sync.Mutex          // protects what follows
 	turn  int                 // counts the connections
+	ok    bool                // all that is wanted has been asked for on this one
 	have  map[string]struct{} // channels that are subscribed to on this one
 	dirty map[string]struct{} // channels that may have to be subscribed to, or no longer
 }
@@ -62,6 +63,9 @@ func (l *line) run() {
 	for {
 		began := time.Now()
 		err := l.connect()
+		l.mu.Lock()
+		l.ok = false
+		l.mu.Unlock()
 		if l.b.ctx.Err() != nil {
 			return
 		}
@@ -89,6 +93,7 @@ func (l *line) connect() error {
 	l.mu.Lock()
 	l.turn++
 	turn := l.turn
+	l.ok = false
 	clear(l.have)
 	l.mu.Unlock()
 	l.b.mu.RLock()
@@ -165,7 +170,17 @@ func (l *line) settle(conn rueidis.DedicatedClient) error {
 			return err
 		}
 	}
+	l.mu.Lock()
+	l.ok = true
+	l.mu.Unlock()
 	return nil
+}
+
+// up says whether there is a connection.
+func (l *line) up() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ok
 }
 
 func (l *line) has(channel string) bool {

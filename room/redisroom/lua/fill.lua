@@ -3,20 +3,40 @@
 -- KEYS     as in log.lua
 -- ARGV     five as in log.lua, with the generation and sequence number up to
 --          which the node has everything; about how many bytes to return
--- Result   {generation, sequence number, epoch, offset, 1 when the caller's
---          generation is continued here else 0, 1 when there is more in the log
---          else 0, offset of the first entry of the log returned, entries of
---          the log, entries of the tail}
+-- Result   {generation, sequence number, epoch, offset, first generation,
+--          sequence number and offset of what comes before the entries,
+--          outcome, 1 when there is more in the log else 0, offset of the first
+--          entry of the log returned, entries of the log, entries of the tail}
+--
+-- The outcome is 1 when the entries are what follows on what the node has; 2
+-- when some of what the node has is lost, and the entries are all that came
+-- afterwards; 0 when what the node has is not known here, and the entries are
+-- all there is.
 open()
 redis.call('PEXPIRE', meta, ARGV[5], 'GT')
 local known, most = tonumber(ARGV[4]) or 0, tonumber(ARGV[6])
-local continued = ARGV[3] == gen
-if not continued and ARGV[3] ~= '' then
-  local p = redis.call('HMGET', meta, 'pg', 'ps')
-  continued = p[1] == ARGV[3] and known <= tonumber(p[2])
+local outcome, place = 1, 0
+if ARGV[3] ~= gen then
+  -- How far what the node has is still there, after all that happened since.
+  local had, found = known, false
+  for g, s, o in string.gmatch(redis.call('HGET', meta, 'l') or '', '(%w+) (%d+) (%d+),') do
+    if tonumber(s) < known then
+      known, place = tonumber(s), tonumber(o)
+    end
+    if g == ARGV[3] then
+      found = true
+      break
+    end
+  end
+  if found then
+    outcome = known < had and 2 or 1
+  else
+    known, place, outcome = 0, 0, 0
+  end
 end
-if not continued or known >= seq then
-  return {gen, seq, epoch, offset, continued and 1 or 0, 0, 0, {}, {}}
+local first = redis.call('HGET', meta, 'f')
+if known >= seq then
+  return {gen, seq, epoch, offset, first, known, place, outcome, 0, 0, {}, {}}
 end
 expire(1000000)
 local length = redis.call('LLEN', log)
@@ -48,4 +68,4 @@ for _, e in ipairs(redis.call('LRANGE', tail, 0, -1)) do
     rest[#rest + 1] = e
   end
 end
-return {gen, seq, epoch, offset, 1, more and 1 or 0, offset - length + 1 + low, stored, rest}
+return {gen, seq, epoch, offset, first, known, place, outcome, more and 1 or 0, offset - length + 1 + low, stored, rest}

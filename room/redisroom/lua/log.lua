@@ -9,8 +9,11 @@
 -- meta is a hash of
 --   g, s     generation, and sequence number of its newest message of any kind
 --   e, o     epoch, and offset of its newest stored message
---   pg, ps   the generation before and how far this one continues it
---   r, c     the server's run ID and when it was last looked at
+--   f        the first generation since nothing was known of the room
+--   l        the generations that this one goes on from, the last first, each
+--            with the sequence number and offset up to which there was
+--            something left of it: "g s o," up to 16 times
+--   r, c     the server's replication ID and when it was last looked at
 --   n, a     retention: number of messages, age in ms
 --   ia, oa   since when ids and ops have been filled
 -- log and tail are lists of entries: 1 byte version, 6 bytes sequence number,
@@ -38,15 +41,27 @@ local function load()
 end
 
 -- A server that was restarted, or a replica that was promoted, may have lost
--- the end of what it had. Nobody may take its next offset for the lost one.
-local look = 100
-local function server()
-  local info = redis.pcall('INFO', 'server')
-  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+-- the end of what it had, and has another replication ID. Nobody may take its
+-- next offset for a lost one. It is looked for again after so many ms, which is
+-- less than it takes a server to start.
+local look = 10
+local function history()
+  local info = redis.pcall('INFO', 'replication')
+  return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
 end
 
+-- bump goes on in a new generation and a new epoch with what there is.
+local ancestors = 16
 local function bump()
-  redis.call('HSET', meta, 'pg', gen, 'ps', num(seq), 'g', ARGV[1], 'e', ARGV[2])
+  local line, n = gen .. ' ' .. num(seq) .. ' ' .. num(offset) .. ',', 1
+  for one in string.gmatch(redis.call('HGET', meta, 'l') or '', '[^,]+,') do
+    n = n + 1
+    if n > ancestors then
+      break
+    end
+    line = line .. one
+  end
+  redis.call('HSET', meta, 'l', line, 'g', ARGV[1], 'e', ARGV[2])
   gen, epoch = ARGV[1], ARGV[2]
 end
 
@@ -55,14 +70,14 @@ end
 local function open()
   if not load() then
     redis.call('DEL', log, tail, KEYS[4], KEYS[5], KEYS[6], KEYS[7], edits)
-    gen, epoch, seq, offset, run, checked, keep, age = ARGV[1], ARGV[2], 0, 0, server(), now, 0, 0
-    redis.call('HSET', meta, 'g', gen, 'e', epoch, 's', 0, 'o', 0, 'r', run, 'c', num(now))
+    gen, epoch, seq, offset, run, checked, keep, age = ARGV[1], ARGV[2], 0, 0, history(), now, 0, 0
+    redis.call('HSET', meta, 'f', gen, 'g', gen, 'e', epoch, 's', 0, 'o', 0, 'r', run, 'c', num(now))
     redis.call('PEXPIRE', meta, ARGV[5])
     return
   end
   local bumped = false
   if now - checked >= look or now < checked then
-    local id = server()
+    local id = history()
     if id ~= run then
       bump()
       bumped = true

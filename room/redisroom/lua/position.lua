@@ -2,7 +2,8 @@
 --
 -- KEYS     as in log.lua
 -- ARGV     five as in log.lua
--- Result   {generation, sequence number, epoch, offset}
+-- Result   {generation, sequence number, epoch, offset, first
+--          generation}
 open()
 redis.call('PEXPIRE', meta, ARGV[5], 'GT')
-return {gen, seq, epoch, offset}
+return {gen, seq, epoch, offset, redis.call('HGET', meta, 'f')}
