@@ -21,7 +21,7 @@ func (c *Conn) amend(ctx context.Context, r *wire.Request) (wire.Result, error) 
 	if err := seat.maySpeak(); err != nil {
 		return nil, err
 	}
-	if err := c.limitMessage(ctx, seat); err != nil {
+	if err := c.limitMessage(ctx, seat, len(r.Data)); err != nil {
 		return nil, err
 	}
 	id := c.Identity()

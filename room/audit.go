@@ -33,6 +33,7 @@ const (
 	eventError       = "error" // something failed that is not the client's fault
 	eventPanic       = "panic"
 	eventExpire      = "expire" // a room was empty for too long
+	eventSize        = "size"   // a room has twice as many connections as before
 	eventDrain       = "drain"
 	eventUnconfirmed = "unconfirmed" // done, and some node has not confirmed
 )

@@ -266,6 +266,29 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%v", closed[1])
 		}
 
+		for i := range 66 { // of 33 users
+			v := h.connect(fmt.Sprint("guest", i/2))
+			v.must("join", inRoom("lounge"))
+			defer v.hangUp()
+		}
+		synctest.Wait()
+		grown := log.take("size")
+		if len(grown) != 1 {
+			t.Fatalf("%v, want one record of a room's size", grown)
+		}
+		conforms(t, grown[0], events)
+		if grown[0].attrs["connections"].Int64() != 64 || grown[0].attrs["room"].String() != "lounge" {
+			t.Errorf("%v", grown[0])
+		}
+		rooms := h.srv.Rooms()
+		i := slices.IndexFunc(rooms, func(r room.RoomStats) bool { return r.Room == "lounge" })
+		if i < 0 || rooms[i].Connections != 66 || rooms[i].Members != 33 || rooms[i].Delivered < 33 {
+			t.Errorf("rooms are %+v", rooms)
+		}
+		if !slices.IsSortedFunc(rooms, func(a, b room.RoomStats) int { return strings.Compare(a.Room, b.Room) }) {
+			t.Errorf("rooms are not in order: %+v", rooms)
+		}
+
 		// A node that says hello and then nothing.
 		if _, err := broker.Publish(t.Context(), room.Message{Kind: room.KindHello, Room: "*control", From: "x", Name: "node9"}, room.Retention{}); err != nil {
 			t.Fatal(err)

@@ -60,10 +60,10 @@ type Conn struct {
 	joins       limit.Bucket
 	reads       limit.Bucket // of history
 	bytes       limit.Bucket
-	calls       map[string]*limit.Bucket // by event, where Limits.Calls has one
 	abuse       limit.Bucket
-	sends       map[string]*limit.Bucket // of messages, by room
-	message     limit.Bucket             // of messages to rooms without rates of their own
+	message     limit.Bucket // of messages to rooms without rates of their own
+	lanes       map[lane]*limit.Bucket
+	wait        time.Duration // until what is being handled would be admitted again
 }
 
 // ID identifies the connection, on all nodes. It is no secret.

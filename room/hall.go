@@ -21,6 +21,8 @@ type hall struct {
 	name string
 	refs int // members and those entering; Server.hallMu protects it
 
+	key string // of the limits for all that is said here
+
 	// ready is closed when the subscription stands or has failed.
 	ready  chan struct{}
 	err    error
@@ -35,6 +37,7 @@ type hall struct {
 	acts      int      // how often something happened that may concern who may be here
 	ledger    ledger
 	seats     map[string]*seat
+	peak      int              // of len(seats), as it was last logged
 	logs      []*transport.Log // by encoding; nil until someone needs it
 	delivered uint64
 	since     time.Time
@@ -47,10 +50,9 @@ type seat struct {
 	conn     *Conn
 	cursor   *transport.Member
 	settings *Settings
-	rates    *Rates // of this user here; nil where Limits.Messages apply
-	// The keys of the limits that apply to what the connection says here.
-	userKey, roomKey string
-	muted            atomic.Int64 // until when, in Unix milliseconds; 0: not
+	rates    *Rates       // of this user here; nil where Limits.Messages apply
+	userKey  string       // of the limit for what the user says here
+	muted    atomic.Int64 // until when, in Unix milliseconds; 0: not
 	// Of the connection's mu: it has been made known, the join is not
 	// answered yet, and what has to be done once it is.
 	sat      bool
@@ -78,7 +80,7 @@ func (s *Server) openHall(ctx context.Context, name string) (*hall, error) {
 	s.hallMu.Lock()
 	h := s.halls[name]
 	if h == nil {
-		h = &hall{srv: s, name: name, ready: make(chan struct{}), gone: make(chan struct{}), seats: make(map[string]*seat), since: time.Now(), logs: make([]*transport.Log, 2*len(codecs))}
+		h = &hall{srv: s, name: name, key: "room:" + name, ready: make(chan struct{}), gone: make(chan struct{}), seats: make(map[string]*seat), since: time.Now(), logs: make([]*transport.Log, 2*len(codecs))}
 		s.halls[name] = h
 		h.refs++
 		s.hallMu.Unlock()
@@ -259,7 +261,9 @@ func (h *hall) snapshot() []*transport.Log {
 
 // enter attaches a connection behind everything delivered so far and returns
 // the position of that. Nothing reaches it before its cursor is released.
-func (h *hall) enter(c *Conn, settings *Settings) (*seat, Position) {
+// grown is how many connections there are when they are twice as many as ever
+// before, and else 0.
+func (h *hall) enter(c *Conn, settings *Settings) (s *seat, at Position, grown int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := c.encoding.index()
@@ -268,15 +272,22 @@ func (h *hall) enter(c *Conn, settings *Settings) (*seat, Position) {
 		logs[i] = transport.NewLog(int64(h.srv.limits.MaxLag), &h.srv.wg)
 		h.logs = logs
 	}
-	s := &seat{hall: h, conn: c, cursor: h.logs[i].Attach(c.socket), settings: settings, roomKey: "room:" + h.name}
+	s = &seat{hall: h, conn: c, cursor: h.logs[i].Attach(c.socket), settings: settings}
 	id := c.Identity()
 	s.userKey, s.rates = "user:"+id.ID, settings.rates(&id)
 	if s.rates != nil {
 		s.userKey += " " + h.name // a room with rates of its own is counted by itself
 	}
 	h.seats[c.id] = s
-	return s, h.at
+	if n := len(h.seats); n >= max(2*h.peak, sizeFrom) {
+		h.peak, grown = n, n
+	}
+	return s, h.at, grown
 }
+
+// sizeFrom is the number of a room's connections from which on its growth is
+// logged.
+const sizeFrom = 64
 
 // exit detaches a seat; with drain, what it has not got yet is still sent.
 func (h *hall) exit(s *seat, drain bool) {

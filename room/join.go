@@ -100,7 +100,10 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 			}
 			return nil, Position{}, err
 		}
-		seat, at := h.enter(c, settings)
+		seat, at, grown := h.enter(c, settings)
+		if grown > 0 {
+			c.srv.journal.write(ctx, slog.LevelInfo, eventSize, nil, slog.String("room", h.name), slog.Int("connections", grown))
+		}
 		seat.mute(in.Muted)
 		c.sit(h.name, seat)
 		if h.count() == acts {

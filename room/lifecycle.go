@@ -58,8 +58,9 @@ func (ps *patterns) shortestEmpty() time.Duration {
 // RoomStats is a look at one room on this node.
 type RoomStats struct {
 	Room string
-	// Connections is how many of this node's are in the room.
-	Connections int
+	// Connections is how many of this node's are in the room, and Members of
+	// how many users they are.
+	Connections, Members int
 	// Delivered counts the messages and events delivered here since Since,
 	// when the first of these connections came.
 	Delivered uint64
@@ -73,8 +74,14 @@ func (s *Server) Rooms() []RoomStats {
 	stats := make([]RoomStats, 0, len(halls))
 	for _, h := range halls {
 		h.mu.Lock()
-		stats = append(stats, RoomStats{Room: h.name, Connections: len(h.seats), Delivered: h.delivered, Since: h.since})
+		r := RoomStats{Room: h.name, Connections: len(h.seats), Delivered: h.delivered, Since: h.since}
+		users := make(map[string]bool, len(h.seats))
+		for _, seat := range h.seats {
+			users[seat.conn.identity.Load().ID] = true
+		}
 		h.mu.Unlock()
+		r.Members = len(users)
+		stats = append(stats, r)
 	}
 	slices.SortFunc(stats, func(a, b RoomStats) int { return strings.Compare(a.Room, b.Room) })
 	return stats

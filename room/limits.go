@@ -114,14 +114,35 @@ type Limits struct {
 	Expiring time.Duration
 }
 
-// Rates are how fast messages may be sent to a room.
+// Rates are how fast messages may be sent to a room, and for a pattern of rooms
+// or a role in them, how fast other requests may be made. A zero rate is no
+// limit but where something else is said.
 type Rates struct {
-	// Connection is the rate of one connection. Default 50 a second.
+	// Connection is the rate of messages of one connection. Default 50 a second.
 	Connection limit.Rate
-	// User is the rate of one user on all connections. Default 100 a second.
+	// User is that of one user on all connections: together in all rooms that
+	// have no Rates of their own, and one by one in those that do. Default 100
+	// a second.
 	User limit.Rate
-	// Room is the rate of all users together. Default 1,000 a second.
+	// UserInRoom is that of one user in one room. Default none.
+	UserInRoom limit.Rate
+	// Room is that of all users together. Default 1,000 a second.
 	Room limit.Rate
+
+	// ConnectionBytes is how many bytes one connection may send in messages to
+	// one room, envelopes and all. Zero means that they count for Limits.Bytes.
+	ConnectionBytes limit.Rate
+	// UserBytes, UserInRoomBytes and RoomBytes are as User, UserInRoom and Room,
+	// in bytes of data. Default none. A message larger than the burst takes all
+	// of it.
+	UserBytes, UserInRoomBytes, RoomBytes limit.Rate
+
+	// Joins and History are how fast one connection may join the rooms of the
+	// pattern, and read their history; Calls how fast it may make the calls of
+	// an event there. What is zero or missing counts for Limits.Joins,
+	// Limits.History and Limits.Calls. In Limits.Messages they mean nothing.
+	Joins, History limit.Rate
+	Calls          map[string]limit.Rate
 }
 
 // DefaultLimits returns the defaults.
@@ -194,11 +215,13 @@ func (l *Limits) check() error {
 	}
 	for name, r := range map[string]limit.Rate{
 		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Bytes": l.Bytes, "History": l.History, "Abuse": l.Abuse,
-		"Messages.Connection": l.Messages.Connection, "Messages.User": l.Messages.User, "Messages.Room": l.Messages.Room,
 	} {
 		if err := r.Validate(); err != nil {
 			return fmt.Errorf("Limits.%s: %w", name, err)
 		}
+	}
+	if err := l.Messages.check(); err != nil {
+		return fmt.Errorf("Limits.Messages: %w", err)
 	}
 	for event, r := range l.Calls {
 		if err := r.Validate(); err != nil {

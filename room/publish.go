@@ -39,7 +39,7 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 	if utf8.RuneCountInString(m.ID) > maxMessageID {
 		return nil, &Error{Code: CodeBadRequest, Message: "An id has at most 64 characters."}
 	}
-	if err := c.limitMessage(ctx, seat); err != nil {
+	if err := c.limitMessage(ctx, seat, len(r.Data)); err != nil {
 		return nil, err
 	}
 	if m.Data, err = checkData(s.rules(seat.settings, m.Event), r.Data, r.Binary); err != nil {
@@ -130,24 +130,4 @@ func checkData(rules *validate.Rules, data []byte, binary bool) ([]byte, error) 
 		return nil, e
 	}
 	return clean, nil
-}
-
-// limitMessage applies the limits that more than this connection shares.
-func (c *Conn) limitMessage(ctx context.Context, seat *seat) error {
-	s := c.srv
-	rates := &s.limits.Messages
-	if seat.rates != nil {
-		rates = seat.rates
-	}
-	d, err := s.limiter.Allow(ctx, seat.userKey, rates.User, 1)
-	if err == nil && d.OK {
-		d, err = s.limiter.Allow(ctx, seat.roomKey, rates.Room, 1)
-	}
-	if err != nil {
-		return nil //nolint:nilerr // a limiter that is down stops nobody
-	}
-	if !d.OK {
-		return c.limited(d.RetryAfter)
-	}
-	return nil
 }

@@ -28,7 +28,8 @@ type Settings struct {
 	// nothing: messages have no offset then and nobody can catch up.
 	History Retention
 	// Rates are how fast messages may be sent to each room, in place of
-	// Limits.Messages. Nil means those.
+	// Limits.Messages, and how fast other requests may be made. Nil means those
+	// of Limits.
 	Rates *Rates
 	// RoleRates are in place of Rates for users who have the role: the first
 	// of them that fits.
@@ -130,9 +131,18 @@ func (s *Settings) normalise() error {
 }
 
 func (r *Rates) check() error {
-	for _, rate := range []limit.Rate{r.Connection, r.User, r.Room} {
+	for name, rate := range map[string]limit.Rate{
+		"Connection": r.Connection, "User": r.User, "UserInRoom": r.UserInRoom, "Room": r.Room,
+		"ConnectionBytes": r.ConnectionBytes, "UserBytes": r.UserBytes, "UserInRoomBytes": r.UserInRoomBytes, "RoomBytes": r.RoomBytes,
+		"Joins": r.Joins, "History": r.History,
+	} {
 		if err := rate.Validate(); err != nil {
-			return fmt.Errorf("rates: %w", err)
+			return fmt.Errorf("Rates.%s: %w", name, err)
+		}
+	}
+	for event, rate := range r.Calls {
+		if err := rate.Validate(); err != nil {
+			return fmt.Errorf("Rates.Calls[%q]: %w", event, err)
 		}
 	}
 	return nil

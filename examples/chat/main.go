@@ -119,7 +119,7 @@ func run() error {
 // rooms are one of each kind.
 func rooms() room.Option {
 	kept := room.Keep(1000, 24*time.Hour)
-	fast := limit.PerSecond(100_000)
+	fast, much := limit.PerSecond(100_000), limit.PerSecond(1<<30)
 	return room.Options(
 		// Everyone, with history.
 		room.WithRooms("lobby", room.Settings{Permission: room.Public, History: kept}),
@@ -132,7 +132,7 @@ func rooms() room.Option {
 		// Two people at most.
 		room.WithRooms("tiny", room.Settings{Permission: room.Public, MaxMembers: 2}),
 		// Nothing is kept and a lot may be said.
-		room.WithRooms("fast", room.Settings{Permission: room.Public, MaxMembers: 10_000, Rates: &room.Rates{Connection: fast, User: fast, Room: fast}}),
+		room.WithRooms("fast", room.Settings{Permission: room.Public, MaxMembers: 10_000, Rates: &room.Rates{Connection: fast, User: fast, Room: fast, ConnectionBytes: much}}),
 	)
 }
 
