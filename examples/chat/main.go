@@ -3,6 +3,11 @@
 //
 //	go run ./examples/chat
 //
+// With Redis any number of processes are one chat:
+//
+//	go run ./examples/chat -redis redis://127.0.0.1:6379 -secret "$SECRET" -addr 127.0.0.1:8080
+//	go run ./examples/chat -redis redis://127.0.0.1:6379 -secret "$SECRET" -addr 127.0.0.1:8081
+//
 // It uses only what any application can import. What it does that an
 // application must not is in login.go: anyone may be anyone.
 package main
@@ -47,6 +52,7 @@ func run() error {
 	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on")
 	origins := flag.String("origins", "", "comma-separated origins whose pages may connect (default: the address itself)")
 	secret := flag.String("secret", "", "HS256 key of at least 32 bytes (default: a new one, so that nobody stays signed in over a restart)")
+	redis := flag.String("redis", "", "URL of a Redis to keep everything in, such as redis://127.0.0.1:6379; processes with the same one and the same -secret are one chat (default: in memory)")
 	format := flag.String("log", "text", "log format: text or json")
 	level := flag.String("level", "info", "log level: debug, info, warn or error")
 	flag.Parse()
@@ -76,10 +82,23 @@ func run() error {
 	}
 	defer authenticator.Close()
 
+	stores := room.Options() // none: in memory
+	if *redis != "" {
+		var closeAll func()
+		if stores, closeAll, err = shared(*redis, logger); err != nil {
+			return fmt.Errorf("-redis: %w", err)
+		}
+		defer closeAll()
+		if *secret == "" {
+			logger.Warn("without -secret no other process takes the tokens of this one")
+		}
+	}
+
 	chat, err := room.New(
 		room.WithAuthenticator(authenticator),
 		room.WithOrigins(allowed(*origins, listener.Addr())...),
 		room.WithLogger(logger),
+		stores,
 		rooms(),
 	)
 	if err != nil {
