@@ -75,7 +75,8 @@ func arrive(name, token string, nodes []string) *person {
 func (p *person) visit(ctx context.Context, node string) {
 	dial, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(dial, "ws://"+node, &websocket.DialOptions{Subprotocols: []string{"wardroom.v1.json", "bearer." + p.token}})
+	options := &websocket.DialOptions{Subprotocols: []string{"wardroom.v1.json", "bearer." + p.token}}
+	conn, _, err := websocket.Dial(dial, "ws://"+node, options) //nolint:bodyclose // Dial says that nobody needs to
 	if err != nil {
 		return
 	}
