@@ -153,8 +153,8 @@ func TestEvents(t *testing.T) {
 		log, audit := &recorder{level: slog.LevelDebug}, &recorder{level: slog.LevelError + 1}
 		l := calm()
 		l.Joins, l.Abuse = limit.PerMinute(5), limit.Rate{Events: 3, Per: time.Minute}
-		broker := room.NewMemoryBroker()
-		h := servePipes(t, house(), room.WithBroker(broker), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
+		broker, store := room.NewMemoryBroker(), room.NewMemoryStore().(room.NodeStore)
+		h := servePipes(t, house(), room.WithBroker(broker), room.WithStore(store), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
 			room.AllowFirstMessageToken(),
 			room.WithRooms("brief:*", room.Settings{Permission: room.Public, AllowCreate: true, KeepEmpty: time.Second}),
 			room.OnMessage(func(_ context.Context, _ *room.Conn, m *room.Message) error {
@@ -299,6 +299,17 @@ func TestEvents(t *testing.T) {
 		last("unconfirmed", "type", "kick", "room", "hall", "nodes", "[node9]")
 		ada.pass(time.Minute)
 		last("expire", "room", "brief:a")
+
+		// A node that has died.
+		_, err := store.Beat(t.Context(), "node9", 0)
+		if err == nil {
+			_, err = store.Admit(t.Context(), room.Seat{Room: "hall", User: "zoe", Connection: "9", Node: "node9"}, 0, 10)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ada.pass(time.Minute)
+		last("reap", "seats", "1", "users", "1")
 		done := make(chan error, 1)
 		go func() { done <- h.srv.Shutdown(context.Background()) }()
 		ada.expectClose(4200)

@@ -46,9 +46,9 @@ type Conn struct {
 	mu      sync.Mutex // protects what follows
 	session string     // the ID; empty before there is one
 	seats   map[string]*seat
-	going   map[string]chan struct{} // rooms that are being left, each closed when that is done
-	timer   *time.Timer              // for the first message, then for the expiry of the identity
-	gone    bool                     // no timer may start any more
+	going   map[string]*departure // rooms that are being left
+	timer   *time.Timer           // for the first message, then for the expiry of the identity
+	gone    bool                  // no timer may start any more
 
 	// What follows belongs to the goroutine that reads.
 	request     *http.Request // until the first message has authenticated

@@ -64,6 +64,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	s.stopListening() // so that nothing is begun any more
 	s.wg.Wait()
+	s.giveLease(ctx)
 	return err
 }
 

@@ -58,6 +58,10 @@ type seat struct {
 	sat      bool
 	settling bool
 	evicted  *eviction
+	// Also of it, once it is made known: for which node the place in the store
+	// was taken, and while it is being taken anew, what is closed at the end.
+	node        string
+	readmission chan struct{}
 }
 
 // encoding tells the logs of a hall apart: what a connection can read.

@@ -93,7 +93,7 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record) (*seat, Position, error) {
 	for tries := range conflicts {
 		acts := h.count()
-		in, err := c.srv.admitMember(ctx, c, rec)
+		in, node, err := c.srv.admitMember(ctx, c, rec)
 		if err != nil {
 			if tries > 0 {
 				c.giveBack(h.name, reasonOf(err))
@@ -105,8 +105,9 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 			c.srv.journal.write(ctx, slog.LevelInfo, eventSize, nil, slog.String("room", h.name), slog.Int("connections", grown))
 		}
 		seat.mute(in.Muted)
+		seat.node = node
 		c.sit(h.name, seat)
-		if h.count() == acts {
+		if h.count() == acts && c.srv.leased(node) {
 			return seat, at, nil // whatever happens from here on, somebody acts on us
 		}
 		// Something happened after we were admitted and before we could be
@@ -120,35 +121,40 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 }
 
 // admitMember takes a place in the room. When the record changed since it was
-// read, the rules are applied anew.
-func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (in Admission, err error) {
+// read, the rules are applied anew. node is who has the place.
+func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (in Admission, node string, err error) {
 	id := c.Identity()
-	seat := s.seatOf(c, rec.Room)
 	for range conflicts {
 		if !rec.mayEnter(&id) {
-			return Admission{}, refuse(CodeForbidden)
+			return Admission{}, "", refuse(CodeForbidden)
 		}
-		in, err = s.store.Admit(ctx, seat, rec.Version, rec.MaxMembers)
+		if node, err = s.leaseOf(ctx); err != nil {
+			return Admission{}, "", unavailable(err)
+		}
+		in, err = s.store.Admit(ctx, s.seatOf(c, rec.Room, node), rec.Version, rec.MaxMembers)
 		switch {
 		case err == nil:
-			return in, nil
+			return in, node, nil
 		case errors.Is(err, ErrRoomFull):
-			return Admission{}, refuse(CodeRoomFull)
+			return Admission{}, "", refuse(CodeRoomFull)
 		case errors.Is(err, ErrBanned):
-			return Admission{}, bannedUntil(err)
+			return Admission{}, "", bannedUntil(err)
+		case errors.Is(err, ErrLapsed):
+			s.lease.drop(node)
+			continue
 		case !errors.Is(err, ErrConflict):
-			return Admission{}, unavailable(err)
+			return Admission{}, "", unavailable(err)
 		}
 		if _, *rec, err = s.lookup(ctx, rec.Room); err != nil {
-			return Admission{}, err
+			return Admission{}, "", err
 		}
 	}
-	return Admission{}, refuse(CodeConflict)
+	return Admission{}, "", refuse(CodeConflict)
 }
 
-func (s *Server) seatOf(c *Conn, room string) Seat {
+func (s *Server) seatOf(c *Conn, room, node string) Seat {
 	id := c.Identity()
-	return Seat{Room: room, User: id.ID, Name: id.Name, Connection: c.id, Node: s.node}
+	return Seat{Room: room, User: id.ID, Name: id.Name, Connection: c.id, Node: node}
 }
 
 // catchUp fills in what was said up to the position at, behind which the

@@ -17,6 +17,9 @@ const (
 	reasonRevoked      = "access_revoked"
 	reasonKicked       = "kicked"
 	reasonBanned       = "banned"
+	// The place was given to somebody else while this server could not be
+	// reached. To the others it is "timeout".
+	reasonFull = string(CodeRoomFull)
 )
 
 func (c *Conn) leave(_ context.Context, r *wire.Request) (wire.Result, error) {

@@ -50,8 +50,7 @@ type NodeStore interface {
 	// Beat gives the node a lease for ttl from now, or renews the one it has,
 	// be that for longer or shorter; a ttl of zero or less ends it. A lease
 	// that has lapsed can be renewed as long as nobody has begun to reap the
-	// node. From then on Beat of it is ErrLapsed, and so is Admit, for a day
-	// at least.
+	// node. From then on Beat of it is ErrLapsed, for a day at least.
 	Beat(ctx context.Context, node string, ttl time.Duration) (NodeLease, error)
 
 	// Reap removes up to limit seats, at least 1, of nodes whose lease has
@@ -59,6 +58,8 @@ type NodeStore interface {
 	// seat that is removed is gone as if by Dismiss. A dead node is reaped by
 	// one node at a time: by another only once the lease of that one has
 	// lapsed. One that is found to have no seats left is forgotten: it does
-	// not count for NodeLease.Lapsed any more.
+	// not count for NodeLease.Lapsed any more, and Admit for it is ErrLapsed,
+	// for a day at least. While it is being reaped Admit may be either
+	// ErrLapsed, or takes a seat that is reaped with the rest.
 	Reap(ctx context.Context, node string, limit int) (Reaped, error)
 }

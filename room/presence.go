@@ -64,8 +64,11 @@ func (s *Server) announceOne(ctx context.Context, e *presence.Event) error {
 		m.Kind, m.Except = KindJoined, e.Connection
 	case presence.Left:
 		m.Kind, m.Reason = KindLeft, string(e.Reason)
-		if e.Reason == reasonClosed {
+		switch e.Reason {
+		case reasonClosed:
 			m.Reason = string(presence.ReasonDisconnected)
+		case presence.Reason(reasonFull):
+			m.Reason = string(presence.ReasonTimeout)
 		}
 	default:
 		m.Kind, m.Event, m.Data = KindPresence, string(e.Status), e.Meta

@@ -49,13 +49,16 @@ func (c *Conn) stand(room string) {
 func (c *Conn) settle(s *seat) {
 	c.mu.Lock()
 	s.settling = false
-	e := s.evicted
+	e, node := s.evicted, s.node
 	if e != nil {
 		c.remove(s.hall.name)
 	}
 	c.mu.Unlock()
 	if e == nil {
 		s.cursor.Release()
+		if !c.srv.leased(node) {
+			c.srv.lease.doubt() // no readmission has found it
+		}
 		return
 	}
 	s.hall.exit(s, e.reason == "")
@@ -77,6 +80,9 @@ func (c *Conn) remove(room string) *seat {
 	if s != nil {
 		delete(c.seats, room)
 		c.begin(room)
+		if s.readmission != nil {
+			c.going[room].seat = s
+		}
 	}
 	return s
 }
@@ -84,20 +90,34 @@ func (c *Conn) remove(room string) *seat {
 // begin says that the room is being left. The caller holds mu.
 func (c *Conn) begin(room string) {
 	if c.going == nil {
-		c.going = make(map[string]chan struct{})
+		c.going = make(map[string]*departure)
 	}
 	if c.going[room] == nil {
-		c.going[room] = make(chan struct{})
+		c.going[room] = &departure{done: make(chan struct{})}
 	}
+}
+
+// departure is the end of a seat, which the connection's mu protects.
+type departure struct {
+	done chan struct{} // closed when it is done
+	// seat is the one that ends when it is being admitted anew meanwhile. Then
+	// it is done when that is over as well.
+	seat *seat
+	over bool
 }
 
 // left says that the room is left.
 func (c *Conn) left(room string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if done := c.going[room]; done != nil {
+	d := c.going[room]
+	switch {
+	case d == nil:
+	case d.seat != nil:
+		d.over = true
+	default:
 		delete(c.going, room)
-		close(done)
+		close(d.done)
 	}
 }
 
@@ -105,17 +125,23 @@ func (c *Conn) left(room string) {
 func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
 	for {
 		c.mu.Lock()
+		var busy <-chan struct{}
 		going, old := c.going[room], c.seats[room]
-		if going == nil {
+		switch {
+		case going != nil:
+			busy = going.done
+		case old != nil && old.readmission != nil:
+			busy = old.readmission
+		default:
 			delete(c.seats, room)
 		}
 		c.mu.Unlock()
-		if going == nil {
+		if busy == nil {
 			return old, nil
 		}
 		c.flush()
 		select {
-		case <-going:
+		case <-busy:
 		case <-time.After(vacatePatience):
 			return nil, refuse(CodeUnavailable)
 		case <-ctx.Done():
@@ -182,7 +208,14 @@ func (c *Conn) giveBack(room, reason string) {
 	if reason != reasonDisconnected && reason != reasonTimeout { // see Conn.disappear
 		c.noted(c.presence.Leave(s.ctx, room, presence.Reason(reason)))
 	}
-	seat := s.seatOf(c, room)
+	c.dismiss(room, func() { c.left(room) })
+}
+
+// dismiss takes the connection out of the room in the store, and calls done
+// when that has been done.
+func (c *Conn) dismiss(room string, done func()) {
+	s := c.srv
+	seat := s.seatOf(c, room, s.leaseNow())
 	try := func() bool {
 		_, err := s.store.Dismiss(s.ctx, seat)
 		if err != nil {
@@ -191,11 +224,11 @@ func (c *Conn) giveBack(room, reason string) {
 		return err == nil
 	}
 	if try() {
-		c.left(room)
+		done()
 		return
 	}
 	s.wg.Go(func() {
-		defer c.left(room)
+		defer done()
 		for pause := dismissAgain; ; pause = min(2*pause, dismissAgainMost) {
 			select {
 			case <-s.ctx.Done():

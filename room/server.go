@@ -26,6 +26,8 @@ type Server struct {
 	patterns      patterns
 	store         Store
 	inspector     Inspector // the same; nil when it cannot tell
+	nodeStore     NodeStore // the same; nil when it knows no nodes
+	lease         lease
 	broker        Broker
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
@@ -91,6 +93,7 @@ func New(opts ...Option) (*Server, error) {
 		clientIP:      clientIP,
 		patterns:      cfg.patterns,
 		store:         cfg.store,
+		lease:         newLease(),
 		broker:        cfg.broker,
 		limiter:       cfg.limiter,
 		sessions:      cfg.sessions,
@@ -112,6 +115,7 @@ func New(opts ...Option) (*Server, error) {
 		idle:          make(chan struct{}),
 	}
 	s.inspector, _ = s.store.(Inspector)
+	s.nodeStore, _ = s.store.(NodeStore)
 	s.socket = transport.Options{
 		MaxText:         int64(s.limits.TextFrame),
 		MaxBinary:       int64(s.limits.Data.BinaryBytes) + envelope,
@@ -140,6 +144,9 @@ func (s *Server) start() {
 		s.listen()
 		s.wg.Go(s.housekeeping)
 		s.wg.Go(s.patrol)
+		if s.nodeStore != nil {
+			s.wg.Go(s.keepLease)
+		}
 	})
 }
 

@@ -16,31 +16,31 @@ func TestCircuit(t *testing.T) {
 		calls := 0
 		hang := func(ctx context.Context) error { calls++; <-ctx.Done(); return ctx.Err() }
 		works := func(context.Context) error { calls++; return nil }
-		do := func(f func(context.Context) error) (error, time.Duration) {
+		do := func(f func(context.Context) error) (time.Duration, error) {
 			began := time.Now()
 			err := c.Do(t.Context(), time.Second, f)
-			return err, time.Since(began)
+			return time.Since(began), err
 		}
 		for i := range tripAfter {
-			if err, took := do(hang); !errors.Is(err, context.DeadlineExceeded) || took != time.Second || c.Away() != (i == tripAfter-1) {
+			if took, err := do(hang); !errors.Is(err, context.DeadlineExceeded) || took != time.Second || c.Away() != (i == tripAfter-1) {
 				t.Fatalf("call %d: %v after %v, away: %v", i, err, took, c.Away())
 			}
 		}
 		calls = 0
 		for range 10 {
-			if err, took := do(works); !errors.Is(err, ErrAway) || took > 0 || calls > 0 {
+			if took, err := do(works); !errors.Is(err, ErrAway) || took > 0 || calls > 0 {
 				t.Fatalf("while Redis is away: %v after %v, %d calls", err, took, calls)
 			}
 		}
 		time.Sleep(probeEvery)
-		if err, took := do(hang); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+		if took, err := do(hang); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
 			t.Errorf("the probe: %v after %v", err, took)
 		}
-		if err, _ := do(works); !errors.Is(err, ErrAway) {
+		if _, err := do(works); !errors.Is(err, ErrAway) {
 			t.Errorf("after a probe that failed: %v", err)
 		}
 		time.Sleep(probeEvery)
-		if err, _ := do(works); err != nil || c.Away() {
+		if _, err := do(works); err != nil || c.Away() {
 			t.Errorf("a probe that works: %v, away: %v", err, c.Away())
 		}
 	})

@@ -26,7 +26,7 @@ func TestBroken(t *testing.T) {
 		run := func(t *testing.T, bug string, o StoreOptions, cases []testCase[*storeScript]) {
 			runStore(t, func(*testing.T) room.Store { return mutated(bug) }, o, cases)
 		}
-		breakAll(t, slices.Concat(storeMutants, inspectMutants), storeCases(),
+		breakAll(t, allStoreMutants(), storeCases(),
 			func(t *testing.T, bug string, cases []testCase[*storeScript]) {
 				run(t, bug, StoreOptions{Seed: 1}, cases)
 			},
@@ -88,7 +88,7 @@ func TestSuitesFail(t *testing.T) {
 	if !errors.As(err, &exit) {
 		t.Fatalf("%v, want the tests to fail\n%s", err, out)
 	}
-	check(t, out, "store", slices.Concat(storeMutants, inspectMutants), storeCases())
+	check(t, out, "store", allStoreMutants(), storeCases())
 	check(t, out, "broker", brokerMutants, brokerCases())
 	for _, peers := range []string{"store/nodes_of_their_own/create", "broker/nodes_of_their_own/deliver"} {
 		if !strings.Contains(out, "--- FAIL: TestBroken/"+peers+" (") {

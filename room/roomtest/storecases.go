@@ -210,6 +210,42 @@ func storeCases() []testCase[*storeScript] {
 			storeInspect,
 		},
 		{
+			"beat",
+			"Beat gives a node a lease and renews it, says whether the node was known, whether others have lapsed and when the next will, and brings back one that nobody has begun to reap. " +
+				"A node that was away for a moment would otherwise lose all who are there.",
+			storeBeat,
+		},
+		{
+			"reap",
+			"Reap removes the seats of nodes whose lease has lapsed, no more than limit at a time, as if by Dismiss, and nobody else's. What a dead node leaves behind fills rooms for ever.",
+			storeReap,
+		},
+		{
+			"reap who",
+			"Who has no lease may not reap, and is told so. It is to find out first that it is taken for dead itself.",
+			storeReapWho,
+		},
+		{
+			"move",
+			"A connection that another node admits is that one's from then on, with the same checks, and is not counted twice. It is how a node that was taken for dead keeps its connections.",
+			storeMove,
+		},
+		{
+			"heir",
+			"A dead node is reaped by one node at a time, and by another when that one has died too. Otherwise the same users are reported gone twice, or never.",
+			storeHeir,
+		},
+		{
+			"reap race",
+			"However many nodes reap at once, each seat is removed by one of them.",
+			storeReapRace,
+		},
+		{
+			"late race",
+			"An Admit for a node that is being reaped is refused, or what it admitted is reaped with the rest. What slips in later is a ghost that nobody removes.",
+			storeLateRace,
+		},
+		{
 			"context",
 			"A call whose context is done returns, with what it did or with an error that is none of the answers: an outage must not be mistaken for a room that does not exist.",
 			storeContext,

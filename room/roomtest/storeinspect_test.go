@@ -32,7 +32,12 @@ type inspectMutant struct {
 
 // mutated is a store with a bug, which may be none.
 func mutated(bug string) room.Store {
-	if bug != "" && !slices.ContainsFunc(inspectMutants, func(m mutant) bool { return m.bug == bug }) {
+	switch {
+	case bug == "":
+		return room.NewMemoryStore()
+	case slices.ContainsFunc(nodeMutants, func(m mutant) bool { return m.bug == bug }):
+		return newMutantNodes(bug)
+	case !slices.ContainsFunc(inspectMutants, func(m mutant) bool { return m.bug == bug }):
 		return newMutantStore(bug)
 	}
 	return &inspectMutant{Inspector: room.NewMemoryStore().(room.Inspector), bug: bug, seated: make(map[room.Seat]bool), expels: make(map[room.Seat]bool)}
