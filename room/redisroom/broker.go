@@ -24,10 +24,9 @@ type Broker struct {
 	publish string // the command
 	node    [8]byte
 	ops     atomic.Uint64
-	health  health
-	lanes   [lanes]*lane
+	lanes   []*lane
 	feeders []*feeder
-	line    *line
+	lines   lines
 	fills   fills
 
 	mu     sync.RWMutex     // protects feeds and closed
@@ -60,20 +59,17 @@ func NewBroker(client rueidis.Client, opts ...Option) *Broker {
 	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed)}
 	_, _ = rand.Read(b.node[:]) // it does not fail
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.health.b = b
-	for i := range b.lanes {
-		l := &lane{b: b, wake: make(chan struct{}, 1)}
-		b.lanes[i] = l
-		b.wg.Go(l.run)
-	}
 	for range runtime.GOMAXPROCS(0) {
 		f := &feeder{b: b, in: make(chan arrival, feederQueue)}
 		b.feeders = append(b.feeders, f)
 		b.wg.Go(f.run)
 	}
 	b.fills.start(b)
-	b.line = newLine(b)
-	b.wg.Go(b.line.run)
+	b.lines.start(b)
+	if b.lines.cluster {
+		b.publish = "SPUBLISH"
+	}
+	b.makeLanes()
 	b.wg.Go(b.check)
 	return b
 }
@@ -86,6 +82,15 @@ func (b *Broker) Close() {
 	b.mu.Unlock()
 	b.cancel()
 	b.wg.Wait()
+}
+
+// spawn runs f, which Close waits for, unless the broker is closed.
+func (b *Broker) spawn(f func()) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if !b.closed {
+		b.wg.Go(f)
+	}
 }
 
 // sleep waits and says whether the broker is still open then.

@@ -29,7 +29,7 @@ func (b *Broker) check() {
 			feeds = append(feeds, f)
 		}
 		b.mu.RUnlock()
-		for len(feeds) > 0 && !b.health.down() {
+		for len(feeds) > 0 {
 			n := min(checkBatch, len(feeds))
 			b.checkSome(feeds[:n], round%refreshEvery == 0)
 			feeds = feeds[n:]
@@ -44,7 +44,7 @@ func (b *Broker) checkSome(feeds []*feed, refresh bool) {
 	var asked []*feed
 	var commands rueidis.Commands
 	for _, f := range feeds {
-		if f.idle() {
+		if !b.lane(f.keys).health.down() && f.idle() {
 			asked = append(asked, f)
 			commands = append(commands, b.client.B().Hmget().Key(f.keys.all[0]).Field("g", "s").Build())
 		}

@@ -90,6 +90,10 @@ func (f *feed) online() {
 	}
 }
 
+// heardHere is called when the channel had been subscribed to before the feed
+// was made, or is found to be.
+func (f *feed) heardHere() { f.once.Do(func() { close(f.ready) }) }
+
 // fill has Redis asked for what is missing.
 func (f *feed) fill() {
 	f.mu.Lock()
@@ -257,12 +261,13 @@ type place struct {
 
 // Subscribe implements [room.Broker].
 func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
-	if b.health.down() {
+	k := b.keysOf(name)
+	if b.lane(k).health.down() {
 		return room.Position{}, nil, errDown
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.timeout)
 	defer cancel()
-	f, err := b.open(name)
+	f, err := b.open(k)
 	if err != nil {
 		return room.Position{}, nil, err
 	}
@@ -313,8 +318,7 @@ func (b *Broker) place(ctx context.Context, f *feed) (place, error) {
 }
 
 // open returns the room's feed, made when there is none.
-func (b *Broker) open(name string) (*feed, error) {
-	k := b.keysOf(name)
+func (b *Broker) open(k *keys) (*feed, error) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -329,7 +333,7 @@ func (b *Broker) open(name string) (*feed, error) {
 	fresh := f.refs == 1
 	b.mu.Unlock()
 	if fresh {
-		b.line.look(k.channel)
+		b.lines.look(k.channel)
 	}
 	return f, nil
 }
@@ -343,7 +347,7 @@ func (b *Broker) release(f *feed) {
 	}
 	b.mu.Unlock()
 	if gone {
-		b.line.look(f.keys.channel)
+		b.lines.look(f.keys.channel)
 	}
 }
 

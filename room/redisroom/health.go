@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// health knows whether Redis answers. When a call was not answered in time, and
+// health knows whether Redis answers, or the part of a cluster that some lanes
+// speak to. When a call was not answered in time, and
 // no other was since it began, Redis is taken to be away: what comes then fails
 // at once, until a probe is answered.
 type health struct {
@@ -28,8 +29,8 @@ func (h *health) down() bool { return h.away.Load() }
 func (h *health) answered() { h.last.Store(time.Now().UnixNano()) }
 
 // late notes that a call was not answered by its deadline.
-func (h *health) late(deadline time.Time) {
-	if h.away.Load() || h.last.Load() > deadline.Add(-h.b.cfg.timeout).UnixNano() || h.b.ctx.Err() != nil {
+func (h *health) late(c *call) {
+	if h.away.Load() || h.last.Load() > c.began.UnixNano() || h.b.ctx.Err() != nil {
 		return
 	}
 	h.mu.Lock()
@@ -40,14 +41,14 @@ func (h *health) late(deadline time.Time) {
 	h.since = time.Now()
 	h.away.Store(true)
 	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelError, "redis_down", slog.String("component", "broker"))
-	h.b.wg.Go(h.probe)
+	h.b.spawn(func() { h.probe(c.keys[0]) })
 }
 
-// probe asks until Redis answers.
-func (h *health) probe() {
+// probe asks for a key until Redis answers.
+func (h *health) probe(key string) {
 	for h.b.sleep(probeEvery) {
 		ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
-		err := h.b.client.Do(ctx, h.b.client.B().Ping().Build()).Error()
+		err := h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
 		cancel()
 		if err == nil {
 			break
@@ -66,12 +67,15 @@ func (h *health) probe() {
 // Health says what is wrong: nil while Redis answers and the broker hears what
 // is published. It asks nobody and returns at once.
 func (b *Broker) Health() error {
-	switch {
-	case b.ctx.Err() != nil:
+	if b.ctx.Err() != nil {
 		return errClosed
-	case b.health.down():
-		return errDown
-	case !b.line.up():
+	}
+	for _, l := range b.lanes {
+		if l.health.down() {
+			return errDown
+		}
+	}
+	if !b.lines.up() {
 		return errDeaf
 	}
 	return nil

@@ -19,8 +19,9 @@ import (
 // call that failed in a way that leaves open whether it was done is repeated
 // until then: that is what the IDs of calls are for.
 type lane struct {
-	b    *Broker
-	wake chan struct{} // holds one while there is something in queue
+	b      *Broker
+	health *health
+	wake   chan struct{} // holds one while there is something in queue
 
 	mu    sync.Mutex // protects queue
 	queue []*call
@@ -31,6 +32,7 @@ type call struct {
 	script   *script
 	keys     []string
 	args     []string
+	began    time.Time
 	deadline time.Time
 	size     int           // bytes of args
 	done     chan struct{} // closed when reply and err are there
@@ -39,7 +41,11 @@ type call struct {
 }
 
 const (
-	lanes = 4
+	// lanes is how many there are. In a cluster it is a few for each primary:
+	// a lane has a part of the slots, so that a primary that is away holds up
+	// its own rooms and hardly any other.
+	lanes        = 4
+	clusterLanes = 16
 	// What goes out together at most, so that what comes after need not wait
 	// for long.
 	batchCalls = 128
@@ -64,17 +70,19 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
 	}
-	if b.health.down() {
+	l := b.lane(r)
+	if l.health.down() {
 		return nil, errDown
 	}
-	c := &call{script: s, keys: r.all, args: args, deadline: time.Now().Add(b.cfg.timeout), done: make(chan struct{})}
+	now := time.Now()
+	c := &call{script: s, keys: r.all, args: args, began: now, deadline: now.Add(b.cfg.timeout), done: make(chan struct{})}
 	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
 		c.deadline = d
 	}
 	for _, a := range args {
 		c.size += len(a)
 	}
-	if !b.lanes[r.hash%lanes].add(c) {
+	if !l.add(c) {
 		return nil, errBusy
 	}
 	timer := time.NewTimer(time.Until(c.deadline))
@@ -83,13 +91,39 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 	case <-c.done:
 		return c.reply, c.err
 	case <-timer.C:
-		b.health.late(c.deadline)
+		l.health.late(c)
 		return nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())
 	case <-b.ctx.Done():
 		return nil, errClosed
 	}
+}
+
+// makeLanes starts the lanes. Where there is one server they know together
+// whether it is away.
+func (b *Broker) makeLanes() {
+	n := lanes
+	if b.lines.cluster {
+		n = clusterLanes
+	}
+	one := &health{b: b}
+	for range n {
+		l := &lane{b: b, health: one, wake: make(chan struct{}, 1)}
+		if b.lines.cluster {
+			l.health = &health{b: b}
+		}
+		b.lanes = append(b.lanes, l)
+		b.wg.Go(l.run)
+	}
+}
+
+// lane is the one that a room's calls take.
+func (b *Broker) lane(r *keys) *lane {
+	if b.lines.cluster {
+		return b.lanes[slotOf(r.channel)*len(b.lanes)/slots]
+	}
+	return b.lanes[r.hash%uint64(len(b.lanes))]
 }
 
 func (l *lane) add(c *call) bool {
@@ -175,10 +209,10 @@ func (l *lane) send(batch []*call) {
 				return true
 			}
 			c.finish(nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded))
-			b.health.late(c.deadline)
+			l.health.late(c)
 			return false
 		})
-		if len(batch) == 0 || b.health.down() && attempt > 0 {
+		if len(batch) == 0 || l.health.down() && attempt > 0 {
 			break
 		}
 		if attempt > 0 && !b.sleep(pause) {
@@ -228,7 +262,7 @@ func (l *lane) attempt(ctx context.Context, batch []*call) []*call {
 			n++
 			continue
 		}
-		b.health.answered()
+		l.health.answered()
 		if err != nil {
 			err = fmt.Errorf("%w: redis: %w", room.ErrUnavailable, err)
 		}

@@ -15,8 +15,12 @@ import (
 // heard. It is a connection of its own, because only so it is known when it
 // broke: then every room has to look for what it missed.
 type line struct {
-	b    *Broker
-	wake chan struct{} // holds one while there is something to look at
+	b      *Broker
+	lines  *lines
+	addr   string          // of the node in a cluster
+	wake   chan struct{}   // holds one while there is something to look at
+	ctx    context.Context // until the node is no more, or the broker
+	cancel context.CancelFunc
 
 	mu    sync.Mutex          // protects what follows
 	turn  int                 // counts the connections
@@ -28,6 +32,8 @@ type line struct {
 const (
 	// lineBatch is how many channels one command names.
 	lineBatch = 200
+	// pipeline is how many commands go out together.
+	pipeline = 100
 	// The line is asked for a sign of life every pingEvery, and given up
 	// when there was none for pingTimeout.
 	pingEvery   = time.Second
@@ -37,8 +43,34 @@ const (
 	lineAgainMost = time.Second
 )
 
-func newLine(b *Broker) *line {
-	return &line{b: b, wake: make(chan struct{}, 1), have: make(map[string]struct{}), dirty: make(map[string]struct{})}
+// newLine starts a line.
+func newLine(s *lines, addr string) *line {
+	l := &line{b: s.b, lines: s, addr: addr, wake: make(chan struct{}, 1), have: make(map[string]struct{}), dirty: make(map[string]struct{})}
+	l.ctx, l.cancel = context.WithCancel(s.b.ctx)
+	s.b.wg.Go(l.run)
+	return l
+}
+
+// stop ends a line; the broker waits for it.
+func (l *line) stop() { l.cancel() }
+
+// lookAll has the line look at all that it hears or may have to.
+func (l *line) lookAll() {
+	l.b.mu.RLock()
+	channels := make([]string, 0, len(l.b.feeds))
+	for channel := range l.b.feeds {
+		channels = append(channels, channel)
+	}
+	l.b.mu.RUnlock()
+	l.mu.Lock()
+	for channel := range l.have {
+		l.dirty[channel] = struct{}{}
+	}
+	for _, channel := range channels {
+		l.dirty[channel] = struct{}{}
+	}
+	l.mu.Unlock()
+	l.signal()
 }
 
 // look has the line see whether a channel is wanted.
@@ -56,7 +88,7 @@ func (l *line) signal() {
 	}
 }
 
-// run keeps a connection until the broker is closed.
+// run keeps a connection until the line is stopped.
 func (l *line) run() {
 	log := l.b.cfg.log
 	again, told := lineAgain, false
@@ -66,14 +98,15 @@ func (l *line) run() {
 		l.mu.Lock()
 		l.ok = false
 		l.mu.Unlock()
-		if l.b.ctx.Err() != nil {
+		if l.ctx.Err() != nil {
 			return
 		}
+		l.lines.refresh() // its slots may have moved
 		if time.Since(began) > lineAgainMost {
 			again = lineAgain
 		}
 		if !told || time.Since(began) > lineAgainMost {
-			log.LogAttrs(l.b.ctx, slog.LevelWarn, "redis_subscription_lost", slog.Any("error", err))
+			log.LogAttrs(l.b.ctx, slog.LevelWarn, "redis_subscription_lost", slog.String("server", l.addr), slog.Any("error", err))
 			told = true
 		}
 		if !l.b.sleep(again/2 + rand.N(again)) { // so that nodes do not come back all at once
@@ -86,7 +119,11 @@ func (l *line) run() {
 // connect makes a connection, subscribes to all that is wanted, and goes on
 // until it breaks.
 func (l *line) connect() error {
-	conn, release := l.b.client.Dedicate()
+	client := l.lines.client(l.addr)
+	if client == nil {
+		return errDeaf
+	}
+	conn, release := client.Dedicate()
 	defer release()
 	defer conn.Close() // what was subscribed to must not go back to the pool
 
@@ -96,18 +133,7 @@ func (l *line) connect() error {
 	l.ok = false
 	clear(l.have)
 	l.mu.Unlock()
-	l.b.mu.RLock()
-	wanted := make([]string, 0, len(l.b.feeds))
-	for channel := range l.b.feeds {
-		wanted = append(wanted, channel)
-	}
-	l.b.mu.RUnlock()
-	l.mu.Lock()
-	for _, channel := range wanted {
-		l.dirty[channel] = struct{}{}
-	}
-	l.mu.Unlock()
-	l.signal()
+	l.lookAll()
 
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage:      func(m rueidis.PubSubMessage) { l.b.arrive(m.Channel, m.Message) },
@@ -117,7 +143,7 @@ func (l *line) connect() error {
 	defer ping.Stop()
 	for {
 		select {
-		case <-l.b.ctx.Done():
+		case <-l.ctx.Done():
 			return nil
 		case err := <-broken:
 			return err
@@ -133,10 +159,26 @@ func (l *line) connect() error {
 	}
 }
 
-func (l *line) do(conn rueidis.DedicatedClient, cmd rueidis.Completed) error {
-	ctx, cancel := context.WithTimeout(l.b.ctx, pingTimeout)
+func (l *line) do(conn rueidis.DedicatedClient, commands ...rueidis.Completed) error {
+	ctx, cancel := context.WithTimeout(l.ctx, pingTimeout)
 	defer cancel()
-	return conn.Do(ctx, cmd).Error()
+	var moved error
+	for _, r := range conn.DoMulti(ctx, commands...) {
+		err := r.Error()
+		if _, own := rueidis.IsRedisErr(err); own && l.lines.cluster {
+			moved = err // the connection is all right
+		} else if err != nil {
+			return err
+		}
+	}
+	if moved != nil {
+		// A slot is on its way, or has no owner at present.
+		l.lines.refresh()
+		if l.b.sleep(ownersPause) {
+			l.lookAll()
+		}
+	}
+	return nil
 }
 
 // settle subscribes to what is wanted and not had, and the other way round.
@@ -151,22 +193,41 @@ func (l *line) settle(conn rueidis.DedicatedClient) error {
 	var in, out []string
 	for _, channel := range dirty {
 		f := l.b.feedOf(channel)
+		if l.lines.owner(channel) != l {
+			f = nil
+		}
 		switch had := l.has(channel); {
 		case f != nil && had:
-			f.online() // it is another feed than the one that it was subscribed for
+			f.heardHere()
 		case f != nil:
 			in = append(in, channel)
 		case had:
 			out = append(out, channel)
 		}
 	}
-	for part := range slices.Chunk(in, lineBatch) {
-		if err := l.do(conn, conn.B().Subscribe().Channel(part...).Build()); err != nil {
+	for part := range slices.Chunk(l.batches(in), pipeline) {
+		commands := make(rueidis.Commands, len(part))
+		for i, channels := range part {
+			if l.lines.cluster {
+				commands[i] = conn.B().Ssubscribe().Channel(channels...).Build()
+			} else {
+				commands[i] = conn.B().Subscribe().Channel(channels...).Build()
+			}
+		}
+		if err := l.do(conn, commands...); err != nil {
 			return err
 		}
 	}
-	for part := range slices.Chunk(out, lineBatch) {
-		if err := l.do(conn, conn.B().Unsubscribe().Channel(part...).Build()); err != nil {
+	for part := range slices.Chunk(l.batches(out), pipeline) {
+		commands := make(rueidis.Commands, len(part))
+		for i, channels := range part {
+			if l.lines.cluster {
+				commands[i] = conn.B().Sunsubscribe().Channel(channels...).Build()
+			} else {
+				commands[i] = conn.B().Unsubscribe().Channel(channels...).Build()
+			}
+		}
+		if err := l.do(conn, commands...); err != nil {
 			return err
 		}
 	}
@@ -174,6 +235,24 @@ func (l *line) settle(conn rueidis.DedicatedClient) error {
 	l.ok = true
 	l.mu.Unlock()
 	return nil
+}
+
+// batches are the channels that one command may name each: in a cluster only
+// those of one slot.
+func (l *line) batches(channels []string) [][]string {
+	if !l.lines.cluster {
+		return slices.Collect(slices.Chunk(channels, lineBatch))
+	}
+	bySlot := make(map[int][]string)
+	for _, channel := range channels {
+		slot := slotOf(channel)
+		bySlot[slot] = append(bySlot[slot], channel)
+	}
+	var list [][]string
+	for _, same := range bySlot {
+		list = slices.AppendSeq(list, slices.Chunk(same, lineBatch))
+	}
+	return list
 }
 
 // up says whether there is a connection.
@@ -198,9 +277,9 @@ func (l *line) changed(turn int, s rueidis.PubSubSubscription) {
 		l.mu.Unlock()
 		return
 	}
-	if s.Kind != "subscribe" {
+	if s.Kind == "unsubscribe" || s.Kind == "sunsubscribe" {
 		delete(l.have, s.Channel)
-		l.dirty[s.Channel] = struct{}{} // somebody may want it again
+		l.dirty[s.Channel] = struct{}{} // somebody may want it again, or its slot has moved
 		l.mu.Unlock()
 		l.signal()
 		return

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/wardroom/wardroom/internal/redistest"
 	"github.com/wardroom/wardroom/room"
 	"github.com/wardroom/wardroom/room/redisroom"
@@ -15,21 +17,35 @@ import (
 
 func TestBrokerConforms(t *testing.T) {
 	server := redistest.Start(t)
-	one, two := server.Client(), server.Client()
+	conformBroker(t, server.Client(), server.Client())
+}
+
+func TestBrokerConformsOnACluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	conformBroker(t, cluster.Client(), cluster.Client())
+}
+
+func TestBrokerConformsWithSentinels(t *testing.T) {
+	t.Parallel()
+	sentinel := redistest.StartSentinel(t)
+	conformBroker(t, sentinel.Client(), sentinel.Client())
+}
+
+// conformBroker runs the suite, which then takes each client for a node of its own.
+func conformBroker(t *testing.T, one, two rueidis.Client) {
+	t.Helper()
 	var n atomic.Int64
 	var prefixes sync.Map // of brokers
 	// On a busy machine a call may take its time.
 	patient := redisroom.WithTimeout(5 * time.Second)
 	roomtest.TestBroker(t, func(t *testing.T) room.Broker {
 		prefix := fmt.Sprintf("t%d:", n.Add(1))
-		b := redisroom.NewBroker(one, redisroom.WithPrefix(prefix), patient)
-		t.Cleanup(b.Close)
+		b := node(t, one, redisroom.WithPrefix(prefix), patient)
 		prefixes.Store(b, prefix)
 		return b
 	}, roomtest.BrokerOptions{RealTime: true, Delivery: 20 * time.Second, Peer: func(t *testing.T, of room.Broker) room.Broker {
 		prefix, _ := prefixes.Load(of)
-		b := redisroom.NewBroker(two, redisroom.WithPrefix(prefix.(string)), patient)
-		t.Cleanup(b.Close)
-		return b
+		return node(t, two, redisroom.WithPrefix(prefix.(string)), patient)
 	}})
 }
