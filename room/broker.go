@@ -139,6 +139,11 @@ type Page struct {
 // Of a room with no subscriber, no message in its log and no ID in the dedup
 // window a Broker may forget everything; what comes then belongs to a new epoch.
 //
+// A Broker that reaches beyond the process may lose what it kept, or be away for
+// so long that what was said meanwhile cannot be had any more. It then begins a
+// new epoch before it gives an offset to a second message, and tells the
+// subscribers with a KindLost between what came before and what comes after.
+//
 // Implementations are safe for concurrent use. They honour the context's
 // deadline, and when they fail by it may or may not have done what was asked;
 // the context has no say over anything after the call has returned.

@@ -157,7 +157,7 @@ func (h *hall) subscribe(ctx context.Context) {
 func (h *hall) deliver(m Message) {
 	h.mu.Lock()
 	h.delivered++
-	if m.Offset != 0 {
+	if m.Offset != 0 || m.Kind == KindLost {
 		h.at = m.Position
 	}
 	var skip *transport.Member
@@ -212,6 +212,8 @@ func (h *hall) note(m *Message) {
 		}
 		h.latest = &rec
 	case KindDeleted, KindKicked, KindBanned:
+	case KindLost:
+		h.srv.patrolSoon() // an act may have been among it
 	case KindMuted, KindUnmuted:
 		until := int64(0)
 		if m.Kind == KindMuted {

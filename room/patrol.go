@@ -14,6 +14,8 @@ const (
 	// of one round are spread, and a call that fails, it is below 30 seconds.
 	patrolEvery  = 20 * time.Second
 	patrolSpread = 5 * time.Second
+	// lostPause is between the loss of messages and the call of the store.
+	lostPause = 100 * time.Millisecond
 	// patrolAgain is the pause after a call that failed.
 	patrolAgain = time.Second
 	// patrolAtOnce is how many seats one call of the store is about.
@@ -31,12 +33,27 @@ func (s *Server) patrol() {
 		case <-s.ctx.Done():
 			return
 		case <-timer.C:
+		case <-s.lost:
+			// What was lost in one room was probably lost in many.
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-time.After(lostPause):
+			}
 		}
 		if s.patrolOnce() {
 			timer.Reset(patrolEvery - rand.N(patrolEvery/4))
 		} else {
 			timer.Reset(patrolAgain + rand.N(patrolAgain))
 		}
+	}
+}
+
+// patrolSoon makes patrol look at once, because messages were lost.
+func (s *Server) patrolSoon() {
+	select {
+	case s.lost <- struct{}{}:
+	default:
 	}
 }
 

@@ -60,8 +60,9 @@ type Server struct {
 	settled  bool          // idle is closed
 	idle     chan struct{} // closed when draining and the last connection is gone
 
-	started       sync.Once // see start
-	cancelControl []func()  // end the subscriptions of listen; connMu protects it
+	started       sync.Once     // see start
+	lost          chan struct{} // holds one when a broker has lost messages
+	cancelControl []func()      // end the subscriptions of listen; connMu protects it
 	peers         *peers
 	revocations   atomic.Int64
 
@@ -103,6 +104,7 @@ func New(opts ...Option) (*Server, error) {
 		announced:     cfg.limits.announce(),
 		node:          cfg.node,
 		peers:         newPeers(cfg.node, cfg.shared),
+		lost:          make(chan struct{}, 1),
 		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
 		perIP:         limit.NewGauge(),

@@ -1,0 +1,53 @@
+package room_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// lossy is a broker that can say that it has lost something.
+type lossy struct {
+	room.Broker
+
+	mu       sync.Mutex // protects delivers
+	delivers map[string]func(room.Message)
+}
+
+func (b *lossy) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
+	b.mu.Lock()
+	b.delivers[name] = deliver
+	b.mu.Unlock()
+	return b.Broker.Subscribe(ctx, name, deliver)
+}
+
+func (b *lossy) lose(name string, at room.Position) {
+	b.mu.Lock()
+	deliver := b.delivers[name]
+	b.mu.Unlock()
+	deliver(room.Message{Kind: room.KindLost, Room: name, Position: at})
+}
+
+// When a broker has lost messages the server looks at once whether those who
+// are in a room still may be, and who comes then is told the new position.
+func TestLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, broker := room.NewMemoryStore(), &lossy{Broker: room.NewMemoryBroker(), delivers: make(map[string]func(room.Message))}
+		h := servePipes(t, house(), room.WithStore(store), room.WithBroker(broker))
+		bob := h.in("bob", "hall")
+		if err := store.Sanction(t.Context(), "hall", "bob", room.Ban, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		h.in("ada", "hall")
+		broker.lose("hall", room.Position{Epoch: "another", Offset: 7})
+		bob.expectUnheard([]string{"removed banned"}, time.Second)
+		cyd := h.connect("cyd")
+		if f := cyd.must("join", inRoom("hall")); f.Epoch != "another" || f.Offset != 7 {
+			t.Errorf("who joins then is told %+v", f)
+		}
+	})
+}
