@@ -137,6 +137,8 @@ func TestRedisNotUpYet(t *testing.T) {
 	ada := p.enter(`{"name":"Ada"}`)
 	ada.joins("lobby")
 	ada.says("lobby", "hello")
+	// It ends as it should when Redis is away again.
+	redis.Kill()
 	_ = ada.conn.CloseNow()
 	p.stop()
 }
