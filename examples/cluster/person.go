@@ -60,8 +60,11 @@ func arrive(name, token string, nodes []string) *person {
 	p := &person{name: name, token: token, nodes: slices.Clone(nodes), leave: cancel, gone: make(chan struct{}), replies: make(map[int]chan frame)}
 	go func() {
 		defer close(p.gone)
-		for i := 0; ctx.Err() == nil; i++ {
+		for i := 0; ctx.Err() == nil; {
 			p.visit(ctx, p.nodes[i%len(p.nodes)])
+			if p.been() { // until then it waits for its own node
+				i++
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond): // a real client waits longer, and not as long as all others
@@ -227,6 +230,13 @@ func (p *person) where() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.node
+}
+
+// been reports whether the person has been in the lobby.
+func (p *person) been() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.position.Epoch != ""
 }
 
 // ids are the IDs of what the person has heard.
