@@ -22,6 +22,9 @@
 // caused once, after the last of them, so that a burst in is a burst out with
 // no timer between.
 //
+// A flush of a large room writes for tens of milliseconds. Every millisecond of
+// that it takes a breath, so that input that came meanwhile is handled.
+//
 // Locks. Log.mu protects the log's chunks and who sleeps. Conn.mu protects the
 // connection's write side and the cursors of its members. Conn.mu may be held
 // while taking Log.mu, never the other way round, and neither is held while

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Log is the run of encoded frames of one room in one encoding.
@@ -182,13 +183,17 @@ func (l *Log) flush(list []*Member) (rest []*Member) {
 	rest = list[:0]
 	var group [sleepGroup]*Member
 	done := group[:0]
+	var since time.Time
+	if len(list) > sleepGroup {
+		since = time.Now()
+	}
 	for _, m := range list {
 		switch m.conn.flushMember(m) {
 		case caughtUp:
 			if done = append(done, m); len(done) == sleepGroup {
 				rest = l.sleep(done, rest)
 				done = group[:0]
-				runtime.Gosched()
+				since = lungs().take(since)
 			}
 		case behind:
 			rest = append(rest, m)
