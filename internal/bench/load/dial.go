@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // dialer opens connections, one after the other and waiting for each.
 type dialer struct {
-	to      unix.SockaddrInet4
+	to      []unix.SockaddrInet4 // the nodes, which the connections take in turn
 	dialect dialect
 	token   func(user string) (string, error)
 }
@@ -35,7 +36,7 @@ func (d *dialer) dial(index int, room string, deflate bool) (*client, error) {
 }
 
 func (d *dialer) join(c *client, room string, deflate bool) error {
-	if err := unix.Connect(c.fd, &d.to); err != nil {
+	if err := connect(c.fd, &d.to[c.index%len(d.to)]); err != nil {
 		return err
 	}
 	_ = unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
@@ -121,6 +122,9 @@ func inflate(payload []byte) ([]byte, error) {
 func (c *client) more() error {
 	var buf [8 << 10]byte
 	n, err := unix.Read(c.fd, buf[:])
+	if errors.Is(err, unix.EINTR) { // the runtime's own signals
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +140,11 @@ func (c *client) leave() {
 	_ = writeAll(c.fd, []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8})
 	var buf [8 << 10]byte
 	for {
-		if n, err := unix.Read(c.fd, buf[:]); n <= 0 || err != nil {
+		n, err := unix.Read(c.fd, buf[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n <= 0 || err != nil {
 			break
 		}
 		if _, _, ok := parse(buf[:]); ok && buf[0] == 0x88 {
@@ -146,9 +154,25 @@ func (c *client) leave() {
 	_ = unix.Close(c.fd)
 }
 
+// connect goes on where a signal came between.
+func connect(fd int, to unix.Sockaddr) error {
+	err := unix.Connect(fd, to)
+	for errors.Is(err, unix.EINTR) || errors.Is(err, unix.EALREADY) {
+		time.Sleep(time.Millisecond)
+		err = unix.Connect(fd, to)
+	}
+	if errors.Is(err, unix.EISCONN) {
+		return nil
+	}
+	return err
+}
+
 func writeAll(fd int, p []byte) error {
 	for len(p) > 0 {
 		n, err := unix.Write(fd, p)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,13 +25,14 @@ func main() {
 }
 
 func run() error {
-	addr := flag.String("addr", "", "address of the server")
+	addr := flag.String("addr", "", "addresses of the server's nodes, separated by commas")
+	pid := flag.String("pid", "", "their processes")
 	name := flag.String("dialect", "plain", "how the server is spoken to: plain, wardroom, centrifuge, socketio")
-	what := flag.String("scenario", "A", "A to F")
+	what := flag.String("scenario", "A", "A to F, rooms, huge, or one of the refusals: accepted, invalid, fast, stranger, token")
 	auth := flag.String("auth", "none", "kind of the tokens: none, hs256, es256")
 	key := flag.String("key", "", "key of the tokens")
 	var s scenario
-	flag.IntVar(&s.pid, "pid", 0, "process of the server")
+	flag.StringVar(&s.redis, "redis", "", "address of the Redis that the nodes share")
 	flag.IntVar(&s.members, "members", 1000, "connections in all")
 	flag.IntVar(&s.rooms, "rooms", 1, "rooms they are in")
 	flag.IntVar(&s.window, "window", 64, "messages outstanding")
@@ -42,11 +45,21 @@ func run() error {
 	if s.dialect, ok = dialects[*name]; !ok {
 		return fmt.Errorf("no such dialect: %s", *name)
 	}
-	at, err := netip.ParseAddrPort(*addr)
-	if err != nil {
-		return err
+	for a := range strings.SplitSeq(*addr, ",") {
+		at, err := netip.ParseAddrPort(a)
+		if err != nil {
+			return err
+		}
+		s.to = append(s.to, unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())})
 	}
-	s.to = unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
+	for p := range strings.SplitSeq(*pid, ",") {
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return err
+		}
+		s.pids = append(s.pids, n)
+	}
+	var err error
 	if s.token, err = tokens(*auth, *key); err != nil {
 		return err
 	}
@@ -67,6 +80,14 @@ func run() error {
 		r, err = s.connects()
 	case "F":
 		r, err = s.burst(document(), true)
+	case "rooms":
+		r, err = s.manyRooms()
+	case "huge":
+		r, err = s.hugeRoom()
+	case "accepted", "invalid", "fast", "stranger":
+		r, err = s.flood(*what)
+	case "token":
+		r, err = s.knock()
 	default:
 		err = fmt.Errorf("no such scenario: %s", *what)
 	}

@@ -28,6 +28,18 @@ func cpu(pid int) (float64, error) {
 	return float64(user+system) / ticks, err
 }
 
+// cpus is the sum over several processes.
+func cpus(pids []int) (sum float64, err error) {
+	for _, pid := range pids {
+		s, err := cpu(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += s
+	}
+	return sum, nil
+}
+
 // rss is the resident memory of a process in bytes.
 func rss(pid int) (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

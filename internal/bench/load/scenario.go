@@ -27,12 +27,17 @@ type result struct {
 	KiB        float64 `json:"kib,omitempty"`     // RSS of the server per connection
 	Connect    float64 `json:"connect,omitempty"` // CPU µs per connect and join
 	Lost       int     `json:"lost,omitempty"`    // connections that the server closed
+
+	Alone     float64 `json:"alone_p99_ms,omitempty"` // of the small room, before the huge one spoke
+	Join      float64 `json:"join_p99_ms,omitempty"`  // of joins while it spoke
+	RoundTrip float64 `json:"round_trips,omitempty"`  // calls of scripts per message published
 }
 
 type scenario struct {
 	dialer
 	loop    *loop
-	pid     int
+	pids    []int
+	redis   string // address of the nodes' Redis, empty for none
 	members int
 	rooms   int
 	window  int // outstanding messages
@@ -96,7 +101,7 @@ func (s *scenario) measure(run func(time.Duration) error) (result, error) {
 		return result{}, err
 	}
 	self := unix.Getpid()
-	before, err := cpu(s.pid)
+	before, err := cpus(s.pids)
 	if err != nil {
 		return result{}, err
 	}
@@ -108,7 +113,7 @@ func (s *scenario) measure(run func(time.Duration) error) (result, error) {
 	if err := run(s.dur); err != nil {
 		return result{}, err
 	}
-	after, err := cpu(s.pid)
+	after, err := cpus(s.pids)
 	if err != nil {
 		return result{}, err
 	}
@@ -138,9 +143,18 @@ func (s *scenario) burst(data []byte, deflate bool) (result, error) {
 	message := frame(s.dialect.publish("a", data))
 	publisher := clients[0]
 	credit := s.window
-	publisher.got = func(_ *client, p []byte) { credit += s.dialect.count(p, false) }
+	published := 0
+	publisher.got = func(_ *client, p []byte) {
+		n := s.dialect.count(p, false)
+		credit += n
+		published += n
+	}
 	var batch []byte
-	return s.measure(func(d time.Duration) error {
+	calls, err := s.scriptCalls()
+	if err != nil {
+		return result{}, err
+	}
+	r, err := s.measure(func(d time.Duration) error {
 		for end := time.Now().Add(d); time.Now().Before(end); {
 			if credit > 0 {
 				batch = batch[:0]
@@ -156,6 +170,12 @@ func (s *scenario) burst(data []byte, deflate bool) (result, error) {
 		}
 		return nil
 	})
+	if err != nil || s.redis == "" {
+		return r, err
+	}
+	after, err := s.scriptCalls()
+	r.RoundTrip = float64(after-calls) / float64(max(published, 1))
+	return r, err
 }
 
 // loops is scenario B: rooms in which each member sends its next message when
@@ -233,14 +253,13 @@ func (s *scenario) paced() (result, error) {
 	if err := s.loop.settle(); err != nil {
 		return r, err
 	}
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	r.P50, r.P99, r.Max = ms(latency.quantile(0.5)), ms(latency.quantile(0.99)), ms(latency.most)
 	return r, nil
 }
 
 // idle is scenario D: what a member costs that says nothing.
 func (s *scenario) idle() (result, error) {
-	before, err := rss(s.pid)
+	before, err := rss(s.pids[0])
 	if err != nil {
 		return result{}, err
 	}
@@ -251,7 +270,7 @@ func (s *scenario) idle() (result, error) {
 	if err := s.loop.run(s.dur); err != nil {
 		return result{}, err
 	}
-	after, err := rss(s.pid)
+	after, err := rss(s.pids[0])
 	return result{KiB: float64(after-before) / 1024 / float64(s.members), Lost: s.loop.lost}, err
 }
 
@@ -270,13 +289,13 @@ func (s *scenario) connects() (result, error) {
 	if err := once(0, s.rooms); err != nil {
 		return result{}, err
 	}
-	before, err := cpu(s.pid)
+	before, err := cpus(s.pids)
 	if err != nil {
 		return result{}, err
 	}
 	if err := once(s.rooms, s.rooms+s.members); err != nil {
 		return result{}, err
 	}
-	after, err := cpu(s.pid)
+	after, err := cpus(s.pids)
 	return result{Connect: (after - before) / float64(s.members) * 1e6}, err
 }

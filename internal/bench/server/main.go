@@ -1,5 +1,6 @@
 // Command server is wardroom as the benchmarks measure it: everything on, with
-// limits raised just far enough that the load is not refused.
+// limits raised just far enough that the load is not refused. With -redis it is
+// a node among others, with everything that nodes share in Redis.
 package main
 
 import (
@@ -33,6 +34,8 @@ func run() error {
 	kind := flag.String("auth", "hs256", "tokens: hs256, es256, or none, where the token is the user's ID and nothing is checked")
 	key := flag.String("key", "", "key of the tokens: the secret of hs256, the public key of es256 as PEM")
 	profile := flag.String("pprof", "", "address to serve profiles on")
+	redis := flag.String("redis", "", "address of the Redis that nodes share; empty for memory")
+	mute := flag.Bool("mute", false, "let every connection say one message an hour, and not close those that try more")
 	flag.Parse()
 
 	authenticator, err := authenticator(*kind, *key)
@@ -46,12 +49,28 @@ func run() error {
 	limits.ConnectionsPerNode = 1_000_000
 	fast := limit.PerSecond(10_000_000)
 	limits.Messages = room.Rates{Connection: fast, User: fast, Room: fast}
-	srv, err := room.New(
+	limits.Requests, limits.Joins, limits.RoomsPerConnection = fast, fast, 100_000
+	limits.Bytes = limit.PerSecond(1 << 30)
+	if *mute {
+		limits.Messages.Connection = limit.Rate{Events: 1, Per: time.Hour, Burst: 1}
+		limits.Abuse = limit.Rate{}
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	options := []room.Option{
 		room.WithAuthenticator(authenticator),
 		room.WithLimits(limits),
 		room.WithRooms("*", room.Settings{Permission: room.Public, MaxMembers: 100_000, Standing: true}),
-		room.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
-	)
+		room.WithLogger(logger),
+	}
+	if *redis != "" {
+		shared, stop, err := throughRedis(*redis, logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		options = append(options, shared)
+	}
+	srv, err := room.New(options...)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,8 @@
 // docs/PERFORMANCE.md as Markdown:
 //
 //	go run ./cmd/bench            # in internal/bench
-//	go run ./cmd/bench -reps 1 -for 2s -scenarios A,B -peers floor,wardroom
+//	go run ./cmd/bench -reps 1 -scenarios A,B -peers floor,wardroom
+//	go run ./cmd/bench -write ../.. # puts the tables into README.md and docs/PERFORMANCE.md
 //
 // Servers are processes of their own, started anew for every run and bound to
 // one CPU; the load generator is bound to another. Repetitions are interleaved,
@@ -13,9 +14,11 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -31,12 +34,13 @@ func main() {
 
 func run() error {
 	reps := flag.Int("reps", 3, "repetitions of every run")
-	dur := flag.Duration("for", 4*time.Second, "time of measuring in one run")
-	only := flag.String("scenarios", "", "comma-separated names of the scenarios to run; default all")
+	dur := flag.Duration("for", 2*time.Second, "time of measuring in one run")
+	only := flag.String("scenarios", "", "names of the scenarios to run, separated by commas or, where there are semicolons, by those; default all")
 	peers := flag.String("peers", "", "comma-separated names of the servers to run; default all")
 	scale := flag.Float64("scale", 1, "factor for the numbers of members")
 	serverCPU := flag.Int("server-cpu", 0, "CPU of the servers")
 	loadCPU := flag.Int("load-cpu", 1, "CPU of the load generator")
+	write := flag.String("write", "", "root of the repository whose README.md and docs/PERFORMANCE.md get the tables")
 	pprof := flag.String("pprof", "", "address at which each Go server serves its profiles meanwhile")
 	flag.Parse()
 
@@ -69,11 +73,24 @@ func run() error {
 		p.round(rep)
 	}
 	p.report(os.Stdout, *reps)
-	return nil
+	if *write == "" {
+		return nil
+	}
+	var readme, whole strings.Builder
+	p.summary(&readme, *reps)
+	p.report(&whole, *reps)
+	return errors.Join(
+		between(filepath.Join(*write, "README.md"), readme.String()),
+		between(filepath.Join(*write, "docs", "PERFORMANCE.md"), whole.String()),
+	)
 }
 
 func wanted(list, name string) bool {
-	return list == "" || slices.Contains(strings.Split(list, ","), name)
+	sep := ","
+	if strings.Contains(list, ";") {
+		sep = ";"
+	}
+	return list == "" || slices.Contains(strings.Split(list, sep), name)
 }
 
 // fit makes a scenario smaller that needs more descriptors than there are.

@@ -14,9 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,21 +28,45 @@ import (
 // scenario is a load; docs/PERFORMANCE.md says what each is for.
 type scenario struct {
 	name    string
+	load    string // what cmd/load calls it
 	about   string
 	members int
 	rooms   int
 	window  int
 	deflate bool
+	own     bool     // of wardroom only
+	nodes   int      // how many servers there are, all on one CPU; 0 for one
+	redis   bool     // they share a Redis
+	args    []string // further flags of the server
 }
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: "A", about: "1 room × %d members, one publisher, 64 outstanding", members: 1000, rooms: 1, window: 64},
-		{name: "B", about: "100 rooms, %d members, each a closed loop", members: 1000, rooms: 100},
-		{name: "C", about: "1 room × %d members, 20 messages/s", members: 5000, rooms: 1},
-		{name: "D", about: "%d idle members in 100 rooms", members: 10000, rooms: 100},
-		{name: "E", about: "%d times: connect, join one of 100 rooms, leave", members: 4000, rooms: 100},
-		{name: "F", about: "4 KiB JSON, permessage-deflate, 1 room × %d members, 1 outstanding", members: 500, rooms: 1, window: 1, deflate: true},
+		{name: "A", load: "A", about: "1 room × %d members, one publisher, 64 outstanding", members: 1000, rooms: 1, window: 64},
+		{name: "B", load: "B", about: "100 rooms, %d members, each a closed loop", members: 1000, rooms: 100},
+		{name: "C", load: "C", about: "1 room × %d members, 20 messages/s", members: 5000, rooms: 1},
+		{name: "D", load: "D", about: "%d idle members in 100 rooms", members: 10000, rooms: 100},
+		{name: "E", load: "E", about: "%d times: connect, join one of 100 rooms, leave", members: 4000, rooms: 100},
+		{name: "F", load: "F", about: "4 KiB JSON, permessage-deflate, 1 room × %d members, 1 outstanding", members: 500, rooms: 1, window: 1, deflate: true},
+
+		{name: "10 members", load: "A", about: "1 room × %d members, 1 outstanding", members: 10, rooms: 1, window: 1, own: true},
+		{name: "100 members", load: "A", about: "the same with %d", members: 100, rooms: 1, window: 1, own: true},
+		{name: "1,000 members", load: "A", about: "the same with %d", members: 1000, rooms: 1, window: 1, own: true},
+		{name: "10,000 members", load: "A", about: "the same with %d", members: 10000, rooms: 1, window: 1, own: true},
+		{name: "500 rooms", load: "rooms", about: "%d members, each pair in one room of its own, each a closed loop over its rooms", members: 1000, rooms: 500, own: true},
+		{name: "10,000 rooms", load: "rooms", about: "%d members, each pair in 20 rooms of its own", members: 1000, rooms: 10_000, own: true},
+		{name: "100,000 rooms", load: "rooms", about: "%d members, each pair in 200 rooms of its own", members: 1000, rooms: 100_000, own: true},
+		{name: "huge", load: "huge", about: "a room of 10 with 100 messages/s next to one of %d with 5/s", members: 10000, own: true},
+
+		{name: "accepted", load: "accepted", about: "%d members in 10 rooms, each with 16 messages outstanding, which are delivered to 10", members: 100, rooms: 10, window: 16, own: true},
+		{name: "too fast", load: "fast", about: "%d members, each with 16 messages outstanding that are over its limit", members: 100, rooms: 10, window: 16, own: true, args: []string{"-mute"}},
+		{name: "invalid", load: "invalid", about: "%d members, each with 16 messages outstanding that have a duplicate key", members: 100, rooms: 10, window: 16, own: true},
+		{name: "not a member", load: "stranger", about: "%d members, each with 16 messages outstanding to a room they are not in", members: 100, rooms: 10, window: 16, own: true},
+		{name: "no token", load: "token", about: "%d clients that ask for an upgrade with a bad token, over connections that stay", members: 100, own: true},
+
+		{name: "one node, memory", load: "A", about: "A with %d members, again", members: 1000, rooms: 1, window: 64, own: true},
+		{name: "one node, Redis", load: "A", about: "A with %d members; room, presence, sessions and limits in Redis", members: 1000, rooms: 1, window: 64, own: true, redis: true},
+		{name: "two nodes, Redis", load: "A", about: "A with %d members, half of them on each node", members: 1000, rooms: 1, window: 64, own: true, redis: true, nodes: 2},
 	}
 }
 
@@ -62,8 +88,8 @@ func servers(dir string) ([]server, error) {
 		{name: "floor", dialect: "plain", pkg: "./peers/floor"},
 		{name: "floor, one write", dialect: "plain", pkg: "./peers/floor", args: []string{"-coalesce"}, scope: "AB"},
 		{name: "wardroom", dialect: "wardroom", pkg: "./server", auth: "hs256", profile: true},
-		{name: "wardroom, no token", dialect: "wardroom", pkg: "./server", auth: "none", scope: "E", profile: true},
-		{name: "wardroom, ES256", dialect: "wardroom", pkg: "./server", auth: "es256", scope: "E", profile: true},
+		{name: "wardroom without token", dialect: "wardroom", pkg: "./server", auth: "none", scope: "E", profile: true},
+		{name: "wardroom with ES256", dialect: "wardroom", pkg: "./server", auth: "es256", scope: "E", profile: true},
 		{name: "centrifuge", dialect: "centrifuge", pkg: "./peers/centrifuge", profile: true},
 		{name: "gws", dialect: "plain", pkg: "./peers/gws", profile: true},
 		{name: "melody", dialect: "plain", pkg: "./peers/melody", profile: true},
@@ -114,6 +140,9 @@ type result struct {
 	KiB        float64 `json:"kib"`
 	Connect    float64 `json:"connect"`
 	Lost       int     `json:"lost"`
+	Alone      float64 `json:"alone_p99_ms"`
+	Join       float64 `json:"join_p99_ms"`
+	RoundTrip  float64 `json:"round_trips"`
 }
 
 type cell struct{ scenario, server string }
@@ -173,7 +202,7 @@ func (p *plan) build() error {
 func (p *plan) round(rep int) {
 	for _, sc := range p.scenarios {
 		for _, sv := range p.servers {
-			if sv.scope != "" && !strings.Contains(sv.scope, sc.name) {
+			if sv.scope != "" && !strings.Contains(sv.scope, sc.name) || sc.own && sv.name != "wardroom" {
 				continue
 			}
 			r, err := p.once(sc, sv)
@@ -189,17 +218,31 @@ func (p *plan) round(rep int) {
 	}
 }
 
-// once starts a server, puts it under load and stops it.
+// once starts a server, or the nodes of one, puts it under load and stops it.
 func (p *plan) once(sc scenario, sv server) (r result, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second+4*p.dur)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+4*p.dur)
 	defer cancel()
-	addr, pid, stop, err := p.start(ctx, sc, sv)
-	if err != nil {
-		return r, err
+	redis, sv := "", sv
+	sv.args = append(slices.Clone(sv.args), sc.args...)
+	if sc.redis {
+		var stop func()
+		if redis, stop, err = p.startRedis(ctx); err != nil {
+			return r, err
+		}
+		defer stop()
+		sv.args = append(sv.args, "-redis", redis)
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	var addrs, pids []string
+	for range max(1, sc.nodes) {
+		addr, pid, stop, err := p.start(ctx, sc, sv)
+		if err != nil {
+			return r, err
+		}
+		defer stop()
+		addrs, pids = append(addrs, addr), append(pids, strconv.Itoa(pid))
+	}
 	args := []string{
-		"-addr", addr, "-pid", strconv.Itoa(pid), "-dialect", sv.dialect, "-scenario", sc.name,
+		"-addr", strings.Join(addrs, ","), "-pid", strings.Join(pids, ","), "-redis", redis, "-dialect", sv.dialect, "-scenario", sc.load,
 		"-members", strconv.Itoa(sc.members), "-rooms", strconv.Itoa(sc.rooms), "-window", strconv.Itoa(sc.window), "-for", p.dur.String(),
 	}
 	switch sv.auth {
@@ -230,7 +273,7 @@ func (p *plan) pinned(ctx context.Context, on int, name string, args ...string) 
 
 // start returns when the server has said where it listens. taskset becomes
 // the server, so that its process is the server's.
-func (p *plan) start(ctx context.Context, sc scenario, sv server) (addr string, pid int, stop func() error, err error) {
+func (p *plan) start(ctx context.Context, sc scenario, sv server) (addr string, pid int, stop func(), err error) {
 	name, args := p.binary(sv.pkg), sv.args
 	if sv.script != "" {
 		name, args = "node", []string{filepath.Join(p.dir, "node", sv.script)}
@@ -257,17 +300,45 @@ func (p *plan) start(ctx context.Context, sc scenario, sv server) (addr string, 
 	if err := cmd.Start(); err != nil {
 		return "", 0, nil, err
 	}
-	stop = func() error {
+	stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		defer late.Stop()
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait() // how it ends is of no interest
-		return nil
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return "", 0, nil, errors.Join(fmt.Errorf("the server did not start: %w", err), stop())
+		stop()
+		return "", 0, nil, fmt.Errorf("the server did not start: %w", err)
 	}
 	return strings.TrimSpace(line), cmd.Process.Pid, stop, nil
+}
+
+// startRedis starts one that keeps nothing, on the CPU of the load.
+func (p *plan) startRedis(ctx context.Context) (addr string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	addr = l.Addr().String()
+	_ = l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := p.pinned(ctx, p.loadCPU, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", p.dir)
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	for range 100 {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			_ = c.Close()
+			return addr, stop, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	return "", nil, errors.New("redis-server does not answer")
 }
