@@ -36,6 +36,7 @@ const (
 	eventSize        = "size"   // a room has twice as many connections as before
 	eventReap        = "reap"   // seats of a node that has died were removed
 	eventDrain       = "drain"
+	eventHealth      = "health"      // a store begins to fail, or is well again
 	eventUnconfirmed = "unconfirmed" // done, and some node has not confirmed
 )
 

@@ -153,8 +153,8 @@ func TestEvents(t *testing.T) {
 		log, audit := &recorder{level: slog.LevelDebug}, &recorder{level: slog.LevelError + 1}
 		l := calm()
 		l.Joins, l.Abuse = limit.PerMinute(5), limit.Rate{Events: 3, Per: time.Minute}
-		broker, store := room.NewMemoryBroker(), room.NewMemoryStore().(room.NodeStore)
-		h := servePipes(t, house(), room.WithBroker(broker), room.WithStore(store), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
+		broker, limiter, store := room.NewMemoryBroker(), new(frailty), room.NewMemoryStore().(room.NodeStore)
+		h := servePipes(t, house(), room.WithBroker(broker), room.WithStore(store), room.WithLimiter(frailLimiter{limit.NewMemory(), limiter}), room.WithLogger(slog.New(log)), room.WithAudit(audit), room.WithLimits(l),
 			room.AllowFirstMessageToken(),
 			room.WithRooms("brief:*", room.Settings{Permission: room.Public, AllowCreate: true, KeepEmpty: time.Second}),
 			room.OnMessage(func(_ context.Context, _ *room.Conn, m *room.Message) error {
@@ -265,6 +265,16 @@ func TestEvents(t *testing.T) {
 		if code := closed[1].attrs["code"].Int64(); code != 4004 || closed[1].attrs["by_peer"].Bool() {
 			t.Errorf("%v", closed[1])
 		}
+
+		ada.must("join", inRoom("hall"))
+		ada.must("message", inRoom("hall"), saying("1"))
+		log.take("")
+		limiter.become(fails)
+		ada.must("message", inRoom("hall"), saying("1"))
+		last("health", "component", "limiter", "ok", "false", "error", room.ErrUnavailable.Error())
+		limiter.become(well)
+		ada.pass(5 * time.Second)
+		last("health", "component", "limiter", "ok", "true")
 
 		for i := range 66 { // of 33 users
 			v := h.connect(fmt.Sprint("guest", i/2))

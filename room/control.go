@@ -56,7 +56,7 @@ func (s *Server) subscribeControl() bool {
 	for room, deliver := range rooms {
 		_, cancel, err := s.broker.Subscribe(s.ctx, room, deliver)
 		if err != nil {
-			s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
+			s.journal.write(s.ctx, slog.LevelDebug, eventError, nil, slog.Any("error", err))
 			for _, cancel := range cancels {
 				cancel()
 			}

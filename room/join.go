@@ -85,8 +85,10 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	if err := c.catchUp(ctx, r, settings, at, res); err != nil {
 		return seat, nil, err
 	}
+	// Nor does it matter for being in whether the others can be listed.
 	res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
-	return seat, res, err
+	c.noted(err)
+	return seat, res, nil
 }
 
 // takePlace is admitted to the room and takes a seat in the hall.

@@ -93,6 +93,10 @@ type Limits struct {
 	Close time.Duration
 	// Handler is how long a hook or handler of the host has. Default 10 s.
 	Handler time.Duration
+	// StoreCall is how long one call of a store, a broker, sessions or presence
+	// that is not in this process may take. Default 2 s; the ones in Redis
+	// give up sooner.
+	StoreCall time.Duration
 	// TokenLife is the longest time that a token may be good for. So long a
 	// revocation is remembered, and longer where a session shows that a token
 	// lives longer. Default 30 days.
@@ -176,6 +180,7 @@ func DefaultLimits() Limits {
 		Write:              10 * time.Second,
 		Close:              5 * time.Second,
 		Handler:            10 * time.Second,
+		StoreCall:          2 * time.Second,
 		TokenLife:          30 * 24 * time.Hour,
 		Grace:              10 * time.Second,
 		PresenceBeat:       30 * time.Second,
@@ -203,7 +208,7 @@ func (l *Limits) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"Authentication": l.Authentication, "FirstMessage": l.FirstMessage, "Message": l.Message, "Heartbeat": l.Heartbeat,
-		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring, "Grace": l.Grace, "TokenLife": l.TokenLife,
+		"Write": l.Write, "CrowdDelay": l.CrowdDelay, "Close": l.Close, "Handler": l.Handler, "Expiring": l.Expiring, "Grace": l.Grace, "TokenLife": l.TokenLife, "StoreCall": l.StoreCall,
 		"PresenceBeat": l.PresenceBeat, "PresenceTimeout": l.PresenceTimeout, "PresenceSweep": l.PresenceSweep,
 	} {
 		if d <= 0 {

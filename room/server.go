@@ -39,6 +39,7 @@ type Server struct {
 	socket        transport.Options
 	node          string
 	journal       *journal
+	vitals        *vitals
 	hooks         hooks
 
 	perIP, perUser, perNode *limit.Gauge
@@ -116,8 +117,6 @@ func New(opts ...Option) (*Server, error) {
 		users:         make(map[string]map[*Conn]struct{}),
 		idle:          make(chan struct{}),
 	}
-	s.inspector, _ = s.store.(Inspector)
-	s.nodeStore, _ = s.store.(NodeStore)
 	s.socket = transport.Options{
 		MaxText:         int64(s.limits.TextFrame),
 		MaxBinary:       int64(s.limits.Data.BinaryBytes) + envelope,
@@ -132,6 +131,10 @@ func New(opts ...Option) (*Server, error) {
 		s.socket.Subprotocols = append(s.socket.Subprotocols, c.Subprotocol())
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.inspector, _ = s.store.(Inspector)
+	s.nodeStore, _ = s.store.(NodeStore)
+	s.vitals = newVitals(s.journal)
+	s.watchAll()
 	return s, nil
 }
 
@@ -149,6 +152,7 @@ func (s *Server) start() {
 		if s.nodeStore != nil {
 			s.wg.Go(s.keepLease)
 		}
+		s.wg.Go(s.probe)
 	})
 }
 

@@ -100,7 +100,7 @@ func (s *Server) touchSessions() bool {
 	for part := range slices.Chunk(batch, touchAtOnce) {
 		ended, err := s.sessions.Touch(s.ctx, part)
 		if err != nil {
-			s.journal.write(s.ctx, slog.LevelWarn, eventError, nil, slog.Any("error", err))
+			s.journal.write(s.ctx, slog.LevelDebug, eventError, nil, slog.Any("error", err))
 			return false
 		}
 		for _, e := range ended {

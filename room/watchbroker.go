@@ -1,0 +1,44 @@
+package room
+
+import "context"
+
+// watchedBroker is a broker that is not in this process.
+type watchedBroker struct {
+	Broker
+	w *watch
+}
+
+func (s *watchedBroker) Publish(ctx context.Context, m Message, keep Retention) (r Receipt, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.Broker.Publish(ctx, m, keep)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedBroker) Amend(ctx context.Context, m Message, author string, keep Retention) (r Receipt, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.Broker.Amend(ctx, m, author, keep)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedBroker) Subscribe(ctx context.Context, room string, deliver func(Message)) (at Position, cancel func(), err error) {
+	ctx, c := s.w.begin(ctx)
+	at, cancel, err = s.Broker.Subscribe(ctx, room, deliver)
+	c.end(err)
+	return at, cancel, err
+}
+
+func (s *watchedBroker) Replay(ctx context.Context, room string, ask Range) (r Page, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.Broker.Replay(ctx, room, ask)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedBroker) Forget(ctx context.Context, room string) (err error) {
+	ctx, c := s.w.begin(ctx)
+	err = s.Broker.Forget(ctx, room)
+	c.end(err)
+	return err
+}

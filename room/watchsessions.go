@@ -1,0 +1,84 @@
+package room
+
+import (
+	"context"
+	"time"
+
+	"github.com/wardroom/wardroom/auth"
+)
+
+// watchedSessions are sessions that are not in this process.
+type watchedSessions struct {
+	auth.SessionStore
+	w *watch
+}
+
+func (s *watchedSessions) Create(ctx context.Context, session auth.Session) (r auth.Session, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.Create(ctx, session)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedSessions) Get(ctx context.Context, id string) (r auth.Session, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.Get(ctx, id)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedSessions) Touch(ctx context.Context, batch []auth.Activity) (r []auth.Ended, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.Touch(ctx, batch)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedSessions) Renew(ctx context.Context, id string, identity auth.Identity) (r auth.Session, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.Renew(ctx, id, identity)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedSessions) Release(ctx context.Context, id string, grace time.Duration) (err error) {
+	ctx, c := s.w.begin(ctx)
+	err = s.SessionStore.Release(ctx, id, grace)
+	c.end(err)
+	return err
+}
+
+func (s *watchedSessions) Delete(ctx context.Context, id string) (err error) {
+	ctx, c := s.w.begin(ctx)
+	err = s.SessionStore.Delete(ctx, id)
+	c.end(err)
+	return err
+}
+
+func (s *watchedSessions) List(ctx context.Context, user string, limit int) (r []auth.Session, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.List(ctx, user, limit)
+	c.end(err)
+	return r, err
+}
+
+func (s *watchedSessions) RevokeSession(ctx context.Context, id string) (err error) {
+	ctx, c := s.w.begin(ctx)
+	err = s.SessionStore.RevokeSession(ctx, id)
+	c.end(err)
+	return err
+}
+
+func (s *watchedSessions) Revoke(ctx context.Context, r auth.Revocation) (err error) {
+	ctx, c := s.w.begin(ctx)
+	err = s.SessionStore.Revoke(ctx, r)
+	c.end(err)
+	return err
+}
+
+func (s *watchedSessions) Revoked(ctx context.Context, id auth.Identity) (r bool, err error) {
+	ctx, c := s.w.begin(ctx)
+	r, err = s.SessionStore.Revoked(ctx, id)
+	c.end(err)
+	return r, err
+}
