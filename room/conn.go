@@ -151,7 +151,19 @@ func (c *Conn) run(r *http.Request) {
 		c.request = r.WithContext(s.ctx)
 		c.after(s.limits.FirstMessage, func() { c.close(closeAuthDeadline, "not authenticated in time") })
 	}
-	closing := c.socket.Serve(c.handle, c.flush)
+	c.socket.Serve(served{c}, &s.wg)
+}
+
+// served is a connection as its socket sees it.
+type served struct{ c *Conn }
+
+func (s served) Handle(message []byte, binary bool) { s.c.handle(message, binary) }
+func (s served) Idle()                              { s.c.flush() }
+func (s served) Ended(how transport.Closing)        { s.c.ended(how) }
+
+// ended is the rest of the life of a connection whose socket is closed.
+func (c *Conn) ended(closing transport.Closing) {
+	s := c.srv
 	c.cancel()
 	c.stopTimer()
 	c.leaveAll(closing)

@@ -63,6 +63,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.stop()
 	s.stopListening() // so that nothing is begun any more
+	if s.socket.Park != nil {
+		s.socket.Park.Close()
+	}
 	s.wg.Wait()
 	s.giveLease(ctx)
 	return err

@@ -146,6 +146,7 @@ func (s *Server) start() {
 			// Limits.check and complete have seen to it.
 			panic("room: presence: " + err.Error())
 		}
+		s.socket.Park = transport.NewPark(&s.wg)
 		s.listen()
 		s.wg.Go(s.housekeeping)
 		s.wg.Go(s.patrol)

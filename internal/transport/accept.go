@@ -77,7 +77,9 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	c := u.c
 	c.raw = raw
-	c.socket = newSocket(raw, c)
+	if c.socket = newSocket(raw, c); c.socket != nil {
+		c.park = c.opts.Park
+	}
 	c.in = &intake{spare: true}
 	// The HTTP server may have left deadlines of its own.
 	_ = raw.SetDeadline(time.Time{})

@@ -225,7 +225,7 @@ func TestResponseTravelsWithFirstFrames(t *testing.T) {
 				<-goOn
 				c.Send(Frame{Payload: []byte("welcome")})
 				c.Flush()
-				c.Serve(func([]byte, bool) {}, func() {})
+				serveTo(c, func([]byte, bool) {}, func() {})
 			})
 			p := s.connectRaw()
 			p.send(handshake())
@@ -256,7 +256,7 @@ func TestResponseTravelsAlone(t *testing.T) {
 	s := serve(t, overTCP(), testOptions())
 	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := Accept(w, r, s.opts); err == nil {
-			c.Serve(func([]byte, bool) {}, func() {})
+			serveTo(c, func([]byte, bool) {}, func() {})
 		}
 	})
 	p := s.connectRaw()

@@ -91,7 +91,7 @@ func BenchmarkReadInMemory(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(size))
 			b.ResetTimer()
-			c.Serve(func([]byte, bool) { heard++ }, func() {})
+			serveTo(c, func([]byte, bool) { heard++ }, func() {})
 			if heard != b.N {
 				b.Fatalf("heard %d of %d", heard, b.N)
 			}

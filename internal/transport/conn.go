@@ -31,6 +31,9 @@ type Options struct {
 	Compress bool
 	// Subprotocols are negotiated in this order.
 	Subprotocols []string
+	// Park is where idle connections wait. Nil, and for those that are no
+	// sockets of the system, each waits in a goroutine of its own.
+	Park *Park
 }
 
 // Conn is one WebSocket connection, already upgraded. [Conn.Serve] must be
@@ -45,8 +48,9 @@ type Conn struct {
 
 	// Serve's goroutine's.
 	in        *intake // nil while there is no input
-	idle      func()  // before every read
-	controls  int     // control frames in the second that began at controlAt
+	user      User
+	brief     bool // it was woken and has not found a message yet
+	controls  int  // control frames in the second that began at controlAt
 	controlAt time.Duration
 
 	// mu protects the outbound side: what follows, writing to raw without
@@ -56,15 +60,19 @@ type Conn struct {
 	timer  *time.Timer
 	missed int           // pings since the peer was heard
 	pinged time.Duration // when the last ping was, after opened
+	park   *Park         // nil where the connection needs its goroutine
+	place  int           // in the park
 
 	closing atomic.Bool // a close frame is queued or the socket is gone
 
-	opened  time.Time
-	heard   atomic.Int64 // when the peer was, in nanoseconds after opened
-	reading atomic.Bool  // it would be heard now
+	opened time.Time
+	heard  atomic.Int64 // when the peer was, in nanoseconds after opened
+	state  atomic.Int32 // of reading; the states say who changes it
 
-	// wg counts the goroutines of this connection apart from Serve's.
-	wg sync.WaitGroup
+	// wg counts the goroutines of this connection apart from those that read,
+	// which are the owner's.
+	wg    sync.WaitGroup
+	owner *sync.WaitGroup
 }
 
 // Subprotocol is the negotiated subprotocol, empty when there is none.
@@ -126,6 +134,7 @@ func (c *Conn) end(closing Closing) {
 		m.leave()
 	}
 	c.out.members = nil
+	c.resume()
 }
 
 // lost ends a connection whose socket is of no use any more. The caller holds
@@ -181,9 +190,9 @@ func (c *Conn) beat() {
 	switch {
 	case silent < c.opts.Heartbeat:
 		c.missed = 0
-		c.timer.Reset(c.opts.Heartbeat - silent)
+		c.timer.Reset(c.hush(silent, c.opts.Heartbeat-silent))
 		return
-	case !c.reading.Load():
+	case c.state.Load() == busy:
 		// A handler takes its time: the peer is not silent, it is not
 		// listened to.
 		c.timer.Reset(c.opts.Heartbeat)

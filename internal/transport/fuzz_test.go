@@ -179,7 +179,7 @@ func FuzzRead(f *testing.F) {
 		taker := &script{pieces: slices.Clone(pieces)}
 		slices.Reverse(taker.pieces)
 		c := &Conn{opts: opts, raw: &script{data: data, pieces: pieces}, deflate: deflate}
-		c.idle = func() {}
+		c.user = &user{}
 		c.attend()
 		in := c.in
 		var passed []byte
@@ -222,7 +222,7 @@ func FuzzServe(f *testing.F) {
 			t.Fatal(err)
 		}
 		var got []string
-		closing := c.Serve(func(message []byte, binary bool) {
+		closing := serveTo(c, func(message []byte, binary bool) {
 			limit := opts.MaxText
 			if binary {
 				limit = opts.MaxBinary

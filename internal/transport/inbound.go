@@ -80,7 +80,7 @@ func (b beneath) Read(p []byte) (int, error) {
 				continue
 			}
 		}
-		if !c.fill() {
+		if c.fill(false) != something {
 			in.failed = true
 			return 0, errEnded
 		}
@@ -141,27 +141,56 @@ func (in *inbound) start(early []byte) {
 	in.w = copy(in.space(), early)
 }
 
-// fill reads once from the socket, waiting if it must. It reports false when
-// there is nothing more to read.
-func (c *Conn) fill() bool {
-	c.idle()
+// filled is what came of waiting for input.
+type filled int
+
+const (
+	something filled = iota
+	nothing          // for so long that the connection should park
+	theEnd
+)
+
+// fill reads once from the socket, waiting if it must. Between two messages it
+// waits for a limited time, where the connection may park.
+func (c *Conn) fill(between bool) filled {
+	c.user.Idle()
 	c.time()
 	if c.closing.Load() {
-		return false // Close's own deadline may just have been overwritten
+		return theEnd // Close's own deadline may just have been overwritten
 	}
-	c.reading.Store(true)
+	if between {
+		c.state.Store(idling)
+	} else {
+		c.state.Store(waiting)
+	}
 	n, err := c.readSome()
-	c.reading.Store(false)
-	if n > 0 {
+	if c.state.Swap(busy) == interrupted {
+		c.undisturbed()
+	}
+	switch {
+	case n > 0:
 		c.in.w += n
 		c.heard.Store(int64(time.Since(c.opened)))
-		return true
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.closing.Load() {
+		return something
+	case between && (errors.Is(err, errNothing) || errors.Is(err, os.ErrDeadlineExceeded)):
+		return nothing
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.closing.Load():
 		c.Close(ClosePolicy, tookTooLong)
 	}
-	return false
+	return theEnd
 }
+
+// undisturbed takes back the deadline that the timer interrupts with.
+func (c *Conn) undisturbed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing.Load() {
+		_ = c.raw.SetReadDeadline(time.Time{})
+	}
+}
+
+// errNothing is that there is nothing to read where nobody wants to wait.
+var errNothing = errors.New("transport: nothing to read")
 
 // time gives the message that is not complete its deadline, and takes it away
 // when there is none.

@@ -10,50 +10,66 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Serve reads messages and gives them to handle, one after the other, until
-// the connection ends; then it returns how, with the socket closed and every
-// goroutine of the connection gone. message is valid until handle returns.
-//
-// idle is called whenever all input that one read brought is handled, before
-// the next: the moment to flush what it caused.
-func (c *Conn) Serve(handle func(message []byte, binary bool), idle func()) Closing {
-	c.idle = idle
-	c.Flush() // of the handshake's response, where nothing was sent yet
+// read gives messages to the user until the connection ends or is parked.
+func (c *Conn) read() {
 	for !c.closing.Load() {
 		// Waiting here and not beneath the library takes a stack half as deep,
-		// and neither a reader nor a buffer.
+		// and neither an intake nor a buffer.
 		if c.in == nil || len(c.in.pending()) == 0 {
-			if !c.fill() {
-				break
+			switch c.fill(c.mayPark()) {
+			case something:
+			case nothing:
+				if c.rest() {
+					return
+				}
+			case theEnd:
+				c.over()
+				return
 			}
 			continue
 		}
-		if c.takeWhole(handle) || c.control() {
+		if c.control() {
 			continue
 		}
-		typ, r, err := c.in.ws.Reader(context.Background())
-		if err != nil {
-			if !c.in.failed {
-				// The library gives a control frame less time than we do.
-				c.Close(ClosePolicy, tookTooLong)
-			}
-			break
+		if c.brief {
+			c.awake()
 		}
-		buf := messages.Get().(*[]byte)
-		message, ok := c.readAll((*buf)[:0], typ == websocket.MessageText, r)
-		if ok && !c.closing.Load() {
-			handle(message, typ == websocket.MessageBinary)
-		}
-		if cap(message) <= keepMessage {
-			*buf = message
-		}
-		messages.Put(buf)
-		if !ok {
+		if !c.takeWhole() && !c.message() {
 			break
 		}
 	}
-	idle()
-	return c.finish()
+	c.over()
+}
+
+// over ends what Serve began.
+func (c *Conn) over() {
+	defer c.owner.Done()
+	c.brief = false
+	c.user.Idle()
+	c.user.Ended(c.finish())
+}
+
+// message reads one message for the user. When it reports false the connection
+// has ended or was closed for what the message is.
+func (c *Conn) message() bool {
+	typ, r, err := c.in.ws.Reader(context.Background())
+	if err != nil {
+		if !c.in.failed {
+			// The library gives a control frame less time than we do.
+			c.Close(ClosePolicy, tookTooLong)
+		}
+		return false
+	}
+	buf := messages.Get().(*[]byte)
+	message, ok := c.readAll((*buf)[:0], typ == websocket.MessageText, r)
+	if ok && !c.closing.Load() {
+		c.user.Handle(message, typ == websocket.MessageBinary)
+	}
+	if cap(message) <= keepMessage {
+		*buf = message
+	}
+	messages.Put(buf)
+	return ok
 }
 
 // keepMessage is the largest buffer that is worth keeping for the next message.

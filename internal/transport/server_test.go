@@ -133,6 +133,9 @@ func (pipeAddr) String() string  { return "pipe" }
 func serve(t testing.TB, n network, opts *Options) *server {
 	ln, dial := n.listen(t)
 	s := &server{t: t, opts: opts, dial: dial, conns: make(chan *served, 16)}
+	if opts.Park = NewPark(&s.wg); opts.Park != nil {
+		opts.Park.after = time.Millisecond
+	}
 	s.http = &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(s.accept), ReadHeaderTimeout: time.Minute}}
 	if n.tls {
 		s.http.StartTLS()
@@ -148,6 +151,9 @@ func serve(t testing.TB, n network, opts *Options) *server {
 	}
 	t.Cleanup(func() {
 		s.http.Close()
+		if opts.Park != nil {
+			opts.Park.Close()
+		}
 		s.wg.Wait()
 	})
 	return s
@@ -166,7 +172,7 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	s.conns <- c
 	s.wg.Go(func() {
 		defer close(c.done)
-		c.closing = c.Serve(func(message []byte, binary bool) {
+		c.closing = serveTo(c.Conn, func(message []byte, binary bool) {
 			if s.handle != nil {
 				s.handle(c, message, binary)
 				return
@@ -237,3 +243,30 @@ func (c *served) ended(t testing.TB, want Closing) {
 }
 
 const anyReason = "*"
+
+// user is a User made of functions.
+type user struct {
+	handle func(message []byte, binary bool)
+	idle   func()
+	ended  chan Closing
+}
+
+func (u *user) Handle(message []byte, binary bool) { u.handle(message, binary) }
+
+func (u *user) Idle() {
+	if u.idle != nil {
+		u.idle()
+	}
+}
+
+func (u *user) Ended(how Closing) { u.ended <- how }
+
+// serveTo serves a connection to its end.
+func serveTo(c *Conn, handle func(message []byte, binary bool), idle func()) Closing {
+	u := &user{handle, idle, make(chan Closing, 1)}
+	var owner sync.WaitGroup
+	c.Serve(u, &owner)
+	how := <-u.ended
+	owner.Wait()
+	return how
+}

@@ -58,7 +58,8 @@ func (s *socket) tryRead(fd uintptr) bool {
 			continue
 		case syscall.EAGAIN:
 			s.c.dismiss()
-			return false
+			s.readErr = errNothing
+			return s.c.brief
 		}
 		return true
 	}

@@ -9,7 +9,7 @@ import (
 // not compressed, as nearly all are: the library need not see it, and it is
 // unmasked where it is. It reports false when there is no such message; then
 // nothing has happened.
-func (c *Conn) takeWhole(handle func(message []byte, binary bool)) bool {
+func (c *Conn) takeWhole() bool {
 	in := c.in
 	pending := in.pending()
 	h, ok := parseHeader(pending)
@@ -26,7 +26,7 @@ func (c *Conn) takeWhole(handle func(message []byte, binary bool)) bool {
 	if isText && !utf8.Valid(message) {
 		c.Close(CloseInvalidUTF8, notUTF8)
 	} else {
-		handle(message, !isText)
+		c.user.Handle(message, !isText)
 	}
 	in.left = int64(end)
 	in.consume(end)
