@@ -1,0 +1,138 @@
+package redisroom_test
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wardroom/wardroom/internal/redistest"
+	"github.com/wardroom/wardroom/room"
+	"github.com/wardroom/wardroom/room/redisroom"
+)
+
+var callsOf = regexp.MustCompile(`cmdstat_([a-z|]+):calls=(\d+)`)
+
+// commands are those that the server was sent since the statistics were reset,
+// and how often. What scripts call is not among them, nor what connections say
+// of themselves.
+func commands(server *redistest.Server) map[string]int {
+	sent := make(map[string]int)
+	for _, m := range callsOf.FindAllStringSubmatch(server.Do("INFO", "commandstats"), -1) {
+		switch name, _, _ := strings.Cut(m[1], "|"); name {
+		case "evalsha", "eval", "subscribe", "unsubscribe":
+			sent[name], _ = strconv.Atoi(m[2])
+		}
+	}
+	return sent
+}
+
+// What each step costs, in commands that Redis is sent: docs/DESIGN.md has the
+// same table.
+func TestCost(t *testing.T) {
+	server := redistest.Start(t)
+	b := node(t, server.Client(), redisroom.WithTimeout(5*time.Second))
+	ctx := t.Context()
+	const times = 100
+	var cancels []func()
+	listen(t, b, "warm") // the connections are there, and Redis knows the scripts
+	publish := func(keep room.Retention) func(int) error {
+		return func(n int) error {
+			_, err := b.Publish(ctx, said("room0", "talk", fmt.Sprint(n)), keep)
+			return err
+		}
+	}
+	if err := publish(keepAll)(0); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func(n int) error
+		want map[string]int
+	}{
+		{"publish, stored", publish(keepAll), map[string]int{"evalsha": times}},
+		{"publish, not stored", publish(room.Retention{}), map[string]int{"evalsha": times}},
+		{"subscribe, the first on the node", func(n int) error {
+			_, cancel, err := b.Subscribe(ctx, fmt.Sprint("room", n), func(room.Message) {})
+			cancels = append(cancels, cancel)
+			return err
+		}, map[string]int{"evalsha": times, "subscribe": times}},
+		{"subscribe, a further one", func(n int) error {
+			_, cancel, err := b.Subscribe(ctx, fmt.Sprint("room", n), func(room.Message) {})
+			cancels = append(cancels, cancel)
+			return err
+		}, map[string]int{"evalsha": times}},
+		{"publish, to a subscriber", publish(keepAll), map[string]int{"evalsha": times}},
+		{"replay", func(int) error {
+			page, err := b.Replay(ctx, "room0", room.Range{Limit: 50})
+			if err == nil && len(page.Messages) != 50 {
+				err = fmt.Errorf("%d messages", len(page.Messages))
+			}
+			return err
+		}, map[string]int{"evalsha": times}},
+	} {
+		server.Do("CONFIG", "RESETSTAT")
+		for n := range times {
+			if err := step.do(n); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+		}
+		got := commands(server)
+		delete(got, "eval") // of a script that is called the first time
+		if calls := got["evalsha"]; calls == times+1 {
+			got["evalsha"] = times
+		}
+		if !maps.Equal(got, step.want) {
+			t.Errorf("%s, %d times: %v, want %v", step.name, times, got, step.want)
+		}
+	}
+	server.Do("CONFIG", "RESETSTAT")
+	for _, cancel := range cancels {
+		cancel()
+	}
+	eventually(t, "unsubscribe", func() error {
+		if channels := strings.Fields(server.Do("EVAL", "return table.concat(redis.call('PUBSUB', 'CHANNELS'), ' ')", "0")); !slices.Equal(channels, []string{"wardroom:{r:warm}"}) {
+			return fmt.Errorf("subscribed to %d channels", len(channels))
+		}
+		return nil
+	})
+	if n := commands(server)["unsubscribe"]; n > times {
+		t.Errorf("%d commands to unsubscribe from %d rooms", n, times)
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	server := redistest.Start(b)
+	for _, kind := range []struct {
+		name string
+		keep room.Retention
+	}{{"stored", room.Keep(1000, time.Hour)}, {"unstored", room.Retention{}}} {
+		b.Run(kind.name, func(b *testing.B) {
+			broker := redisroom.NewBroker(server.Client(), redisroom.WithTimeout(5*time.Second))
+			defer broker.Close()
+			m := said("room", "talk", strings.Repeat("x", 100))
+			b.Run("one", func(b *testing.B) {
+				for range b.N {
+					if _, err := broker.Publish(b.Context(), m, kind.keep); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("many", func(b *testing.B) {
+				b.SetParallelism(64)
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if _, err := broker.Publish(b.Context(), m, kind.keep); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		})
+	}
+}
