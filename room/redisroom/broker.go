@@ -21,7 +21,8 @@ import (
 type Broker struct {
 	client  rueidis.Client
 	cfg     config
-	publish string // the command
+	begun   chan struct{} // closed when what follows is set for good
+	publish string        // the command
 	node    [8]byte
 	ops     atomic.Uint64
 	lanes   []*lane
@@ -47,6 +48,8 @@ const (
 	// maxTail is the most bytes of a message that is not stored and is kept
 	// for a minute nevertheless, for nodes that missed it.
 	maxTail = 16 << 10
+	// connectedEvery is how often a client is asked whether it is connected.
+	connectedEvery = 20 * time.Millisecond
 	// defaultAge is what a retention without an age means.
 	defaultAge = 24 * time.Hour
 	// maxNumber is the last offset that a script can tell from the next.
@@ -54,9 +57,10 @@ const (
 )
 
 // NewBroker returns a Broker. The client is the caller's, and must stay open
-// until the Broker is closed. Redis need not be up yet.
+// until the Broker is closed. Redis need not be up yet, with a client of package
+// redisclient.
 func NewBroker(client rueidis.Client, opts ...Option) *Broker {
-	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed)}
+	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed), begun: make(chan struct{})}
 	_, _ = rand.Read(b.node[:]) // it does not fail
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range runtime.GOMAXPROCS(0) {
@@ -65,13 +69,41 @@ func NewBroker(client rueidis.Client, opts ...Option) *Broker {
 		b.wg.Go(f.run)
 	}
 	b.fills.start(b)
+	if c, ok := client.(interface{ Connected() bool }); ok && !c.Connected() {
+		b.wg.Go(func() {
+			for !c.Connected() {
+				if !b.sleep(connectedEvery) {
+					return
+				}
+			}
+			b.begin()
+		})
+	} else {
+		b.begin()
+	}
+	b.wg.Go(b.check)
+	return b
+}
+
+// begin begins to use the client, of which it is known only now whether it is
+// that of a cluster.
+func (b *Broker) begin() {
 	b.lines.start(b)
 	if b.lines.cluster {
 		b.publish = "SPUBLISH"
 	}
 	b.makeLanes()
-	b.wg.Go(b.check)
-	return b
+	close(b.begun)
+}
+
+// ready says whether the client has been connected.
+func (b *Broker) ready() bool {
+	select {
+	case <-b.begun:
+		return true
+	default:
+		return false
+	}
 }
 
 // Close ends all subscriptions and waits until nothing of the Broker runs any
@@ -127,6 +159,9 @@ func (b *Broker) args(f *feed, room int) []string {
 
 // Publish implements [room.Broker].
 func (b *Broker) Publish(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
+	if !b.ready() {
+		return room.Receipt{}, errDown
+	}
 	m.Position = room.Position{}
 	if m.Kind != room.KindMessage {
 		keep = room.Retention{}
@@ -157,6 +192,9 @@ func (b *Broker) Publish(ctx context.Context, m room.Message, keep room.Retentio
 
 // Amend implements [room.Broker].
 func (b *Broker) Amend(ctx context.Context, m room.Message, author string, keep room.Retention) (room.Receipt, error) {
+	if !b.ready() {
+		return room.Receipt{}, errDown
+	}
 	m.Position = room.Position{}
 	if m.Target > maxNumber {
 		return room.Receipt{}, room.ErrNoMessage

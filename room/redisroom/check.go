@@ -23,6 +23,9 @@ const (
 // while somebody is there.
 func (b *Broker) check() {
 	for round := 1; b.sleep(checkEvery); round++ {
+		if !b.ready() {
+			continue
+		}
 		b.mu.RLock()
 		feeds := make([]*feed, 0, len(b.feeds))
 		for _, f := range b.feeds {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wardroom/wardroom/internal/redistest"
+	"github.com/wardroom/wardroom/redisclient"
 	"github.com/wardroom/wardroom/room"
 	"github.com/wardroom/wardroom/room/redisroom"
 )
@@ -243,21 +244,32 @@ func TestScriptFlush(t *testing.T) {
 }
 
 // A broker may be made, and closed, when there is no Redis; and it is there
-// once Redis is.
+// once Redis is, of whatever kind.
 func TestStartsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	client := server.Client()
 	server.Kill()
+	client, err := redisclient.Open(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
 	node(t, client).Close()
 	b := node(t, client)
 	if _, _, err := b.Subscribe(t.Context(), "room", func(room.Message) {}); !errors.Is(err, room.ErrUnavailable) {
 		t.Errorf("subscribe: %v", err)
 	}
+	if _, err := b.Publish(t.Context(), said("room", "early", ""), keepAll); !errors.Is(err, room.ErrUnavailable) {
+		t.Errorf("publish: %v", err)
+	}
+	if b.Health() == nil {
+		t.Error("the broker says that it is well")
+	}
 	server.Restart()
 	e := listen(t, b, "room")
 	store(t, b, said("room", "talk", ""))
 	e.until("a message", event("talk"))
+	eventually(t, "health", b.Health)
 }
 
 // After Close nothing is delivered and every call fails.

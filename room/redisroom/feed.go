@@ -262,7 +262,7 @@ type place struct {
 // Subscribe implements [room.Broker].
 func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
 	k := b.keysOf(name)
-	if b.lane(k).health.down() {
+	if !b.ready() || b.lane(k).health.down() {
 		return room.Position{}, nil, errDown
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.timeout)

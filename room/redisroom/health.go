@@ -70,6 +70,9 @@ func (b *Broker) Health() error {
 	if b.ctx.Err() != nil {
 		return errClosed
 	}
+	if !b.ready() {
+		return errDown
+	}
 	for _, l := range b.lanes {
 		if l.health.down() {
 			return errDown

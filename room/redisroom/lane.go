@@ -70,6 +70,9 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
 	}
+	if !b.ready() {
+		return nil, errDown
+	}
 	l := b.lane(r)
 	if l.health.down() {
 		return nil, errDown
