@@ -516,9 +516,9 @@ func TestDefaultsAreAnnounced(t *testing.T) {
 	}
 	want := map[string]int64{
 		"text_frame_bytes": 1 << 20, "text_chars": 1000, "json_bytes": 512 << 10, "binary_bytes": 5 << 20,
-		"json_depth": 10, "array_elements": 1000, "object_keys": 100, "rooms": 128,
+		"json_depth": 10, "array_elements": 1000, "object_keys": 100, "rooms": 128, "room_members": 1000, "connections_user": 20,
 		"messages_per_second": 50, "messages_per_second_user": 100, "messages_per_second_room": 1000,
-		"requests_per_second": 50, "joins_per_second": 10,
+		"requests_per_second": 50, "joins_per_second": 10, "history_per_second": 50, "bytes_per_second": 4 << 20,
 	}
 	if !maps.Equal(welcome.Limits, want) || welcome.Heartbeat != 25_000 {
 		t.Errorf("%v, heartbeat %d", welcome.Limits, welcome.Heartbeat)

@@ -264,10 +264,14 @@ func (l *Limits) announce() []wire.Limit {
 		{Name: "array_elements", Value: bound(l.Data.Elements, standard.Elements)},
 		{Name: "object_keys", Value: bound(l.Data.Keys, standard.Keys)},
 		{Name: "rooms", Value: int64(l.RoomsPerConnection)},
+		{Name: "room_members", Value: defaultMaxMembers},
+		{Name: "connections_user", Value: int64(l.ConnectionsPerUser)},
 		{Name: "messages_per_second", Value: perSecond(l.Messages.Connection)},
 		{Name: "messages_per_second_user", Value: perSecond(l.Messages.User)},
 		{Name: "messages_per_second_room", Value: perSecond(l.Messages.Room)},
 		{Name: "requests_per_second", Value: perSecond(l.Requests)},
 		{Name: "joins_per_second", Value: perSecond(l.Joins)},
+		{Name: "history_per_second", Value: perSecond(l.History)},
+		{Name: "bytes_per_second", Value: perSecond(l.Bytes)},
 	}
 }

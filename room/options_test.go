@@ -149,7 +149,8 @@ func TestWelcomeTellsLimits(t *testing.T) {
 		"defaults": {func(l *room.Limits) { *l = room.DefaultLimits() }, []string{
 			`"text_frame_bytes":1048576`, `"text_chars":1000`, `"json_bytes":524288`, `"binary_bytes":5242880`, `"json_depth":10`, `"array_elements":1000`,
 			`"object_keys":100`, `"rooms":128`, `"messages_per_second":50`, `"messages_per_second_user":100`, `"messages_per_second_room":1000`,
-			`"requests_per_second":50`, `"joins_per_second":10`,
+			`"requests_per_second":50`, `"joins_per_second":10`, `"history_per_second":50`, `"bytes_per_second":4194304`,
+			`"connections_user":20`, `"room_members":1000`,
 		}},
 		"none":  {func(l *room.Limits) { l.Requests = limit.Rate{}; l.Data.TextChars = validate.Unlimited }, []string{`"requests_per_second":0`, `"text_chars":0`}},
 		"slow":  {func(l *room.Limits) { l.Requests = limit.PerMinute(5) }, []string{`"requests_per_second":1`}},

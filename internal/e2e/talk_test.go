@@ -32,6 +32,24 @@ func talk(t *testing.T, h house) {
 	grace.sees("Hi")
 	grace.until("nobody is typing", `document.getElementById("typing").textContent === ""`)
 
+	// Whose tab is hidden for half a minute is away, until it is looked at.
+	isAda := func(status string) string {
+		return `document.querySelector('#member-list [data-user="ada"]').dataset.status === ` + quote(status)
+	}
+	grace.until("Ada is there", isAda("online"))
+	ada.eval(`(() => {
+		const wait = window.setTimeout;
+		window.setTimeout = (f, ms, ...rest) => wait(f, ms === 30_000 ? 0 : ms, ...rest);
+		Object.defineProperty(document, "hidden", { value: true, configurable: true });
+		document.dispatchEvent(new Event("visibilitychange"));
+	})()`, nil)
+	grace.until("Ada is away", isAda("away"))
+	ada.eval(`(() => {
+		delete document.hidden;
+		document.dispatchEvent(new Event("visibilitychange"));
+	})()`, nil)
+	grace.until("Ada is back", isAda("online"))
+
 	want := []string{"Good morning", "Good morning, Grace", "Hi"}
 	for _, b := range []*tab{ada, grace} {
 		if texts := b.texts(); !slices.Equal(texts, want) {
