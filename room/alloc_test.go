@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -69,7 +70,7 @@ func crowd(t testing.TB, members int, adjust ...func(*Limits)) []*Conn {
 				for err == nil {
 					_, err = r.Read(buf)
 				}
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					return
 				}
 			}

@@ -96,7 +96,7 @@ func run() error {
 
 	chat, err := room.New(
 		room.WithAuthenticator(authenticator),
-		room.WithOrigins(allowed(*origins, listener.Addr())...),
+		room.WithOrigins(allowed(*origins, *addr, listener.Addr())...),
 		room.WithLogger(logger),
 		stores,
 		rooms(),
@@ -159,14 +159,21 @@ func rooms() room.Option {
 	)
 }
 
-// allowed are the origins in the flag, or else the address listened on.
-func allowed(flag string, addr net.Addr) []string {
+// allowed are the origins in the flag, or else the address itself, as it is
+// listened on and as it was given. A page from anywhere else may not connect.
+func allowed(flag, given string, addr net.Addr) []string {
 	if flag != "" {
 		return strings.Split(flag, ",")
 	}
 	origins := []string{"http://" + addr.String()}
-	if tcp, ok := addr.(*net.TCPAddr); ok && (tcp.IP.IsLoopback() || tcp.IP.IsUnspecified()) {
-		origins = append(origins, fmt.Sprintf("http://localhost:%d", tcp.Port))
+	host, _, err := net.SplitHostPort(given)
+	_, port, _ := net.SplitHostPort(addr.String())
+	switch ip := net.ParseIP(host); {
+	case err != nil:
+	case host == "" || ip.IsUnspecified(): // every address, so this machine's name for itself, too
+		origins = append(origins, "http://localhost:"+port)
+	case ip == nil:
+		origins = append(origins, "http://"+net.JoinHostPort(host, port))
 	}
 	return origins
 }

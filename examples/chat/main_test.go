@@ -330,6 +330,11 @@ func TestRooms(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", step.typ, step.room, code, step.code)
 		}
 	}
+	for _, typ := range []string{"create", "update"} { // an office stays its owner's
+		if code := bob.request(typ, `"room":"office:bob"`, `"permission":"public"`); code == "" {
+			t.Errorf("%s makes an office public", typ)
+		}
+	}
 	for _, v := range []*person{ada, bob, cyd} {
 		_ = v.conn.CloseNow() // or the drain would wait for its answer
 	}
@@ -424,6 +429,32 @@ func TestFlags(t *testing.T) {
 		t.Errorf("after a restart with another key: %v", err)
 	}
 	p.stop()
+}
+
+// Without -origins only pages of the address itself may connect, by the name
+// that -addr gives it and by the one that is printed.
+func TestOwnAddress(t *testing.T) {
+	for given, also := range map[string]bool{"127.0.0.1:0": false, "localhost:0": true, "0.0.0.0:0": true} {
+		p := start(t, "-addr", given)
+		_, port, _ := strings.Cut(strings.TrimPrefix(p.address, "http://"), ":")
+		port = port[strings.LastIndex(port, ":")+1:]
+		loopback := "http://127.0.0.1:" + port
+		printed := p.address
+		p.address = loopback
+		token := p.login(`{"name":"Ada"}`).Token
+		if err := p.tries(token, printed); err != nil {
+			t.Errorf("%s: the printed %s: %v", given, printed, err)
+		}
+		if err := p.tries(token, "http://localhost:"+port); (err == nil) != also {
+			t.Errorf("%s: localhost: %v", given, err)
+		}
+		for _, other := range []string{"https://127.0.0.1:" + port, "http://127.0.0.1", "http://127.0.0.2:" + port, "http://localhost"} {
+			if err := p.tries(token, other); err == nil || err.Error() != "403" {
+				t.Errorf("%s: %s: %v", given, other, err)
+			}
+		}
+		p.stop()
+	}
 }
 
 // What is wrong with a flag is said, and nothing is served.
