@@ -41,6 +41,8 @@ type Finding struct {
 
 // SeatFinding is what a store has of one seat.
 type SeatFinding struct {
+	// Node is whose the seat is; empty when the connection is not in.
+	Node string
 	// Expelled: the connection is to leave the room.
 	Expelled bool
 	// Banned and Muted are until when the user is; zero when not.
@@ -78,6 +80,15 @@ func (r *memoryRoom) expel(m *memoryMember) {
 	}
 }
 
+func (r *memoryRoom) node(seat *Seat) string {
+	if i, in := r.find(seat.User); in {
+		if at := r.members[i].find(seat.Connection); at >= 0 {
+			return r.members[i].seats[at].node
+		}
+	}
+	return ""
+}
+
 // Inspect implements [Inspector].
 func (s *memoryStore) Inspect(_ context.Context, asks []Inspection) ([]Finding, error) {
 	s.mu.Lock()
@@ -93,6 +104,7 @@ func (s *memoryStore) Inspect(_ context.Context, asks []Inspection) ([]Finding, 
 		for j := range asks[i].Seats {
 			seat := &asks[i].Seats[j]
 			list[i].Seats[j] = SeatFinding{
+				Node:     r.node(seat),
 				Expelled: !r.until(seat.Connection, expelled).IsZero(),
 				Banned:   r.until(seat.User, Ban), Muted: r.until(seat.User, Mute),
 			}

@@ -2,6 +2,8 @@ package room_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -299,6 +301,43 @@ func TestStoreLosesEverything(t *testing.T) {
 		f.inside(t, "tiny", "ada")
 		bob.must("leave", inRoom("hall"))
 		f.inside(t, "hall", "ada")
+	})
+}
+
+// connectionOf is the ID that the server gave a client.
+func connectionOf(t *testing.T, v *visitor) string {
+	t.Helper()
+	var welcome struct{ Connection string }
+	if err := json.Unmarshal([]byte(v.welcome.text), &welcome); err != nil || welcome.Connection == "" {
+		t.Fatalf("%s: %v", v.welcome, err)
+	}
+	return welcome.Connection
+}
+
+// What a store has lost without a trace, as in a failover, is found by the
+// patrol.
+func TestStoreLosesSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2)
+		ada, bob := f.hosts[0].in("ada", "hall"), f.hosts[1].in("bob", "hall")
+		tab := f.hosts[0].in("ada", "hall")
+		if err := f.store.Delete(t.Context(), "hall"); !errors.Is(err, room.ErrNoRoom) { // what it notes of them expires
+			t.Fatal(err)
+		}
+		for user, v := range map[string]*visitor{"ada": tab, "bob": bob} {
+			_, err := f.store.Dismiss(t.Context(), room.Seat{Room: "hall", User: user, Connection: connectionOf(t, v)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.inside(t, "hall")
+		meanwhile(26*time.Second, ada, bob, tab)
+		f.inside(t, "hall", "ada", "bob")
+		await(ada, "removed")
+		list, _, _ := f.store.Members(t.Context(), "hall", "", 10)
+		if list[0].Connections != 1 {
+			t.Errorf("%+v, want the tab alone", list)
+		}
 	})
 }
 

@@ -145,6 +145,9 @@ const inspectMost = time.Second
 func (h *hall) heed(b beat, f *Finding) {
 	for i := range f.Seats {
 		seat, found := b.seats[i], &f.Seats[i]
+		if !found.Expelled && h.srv.nodeStore != nil {
+			seat.conn.compare(seat, found.Node)
+		}
 		switch {
 		case found.Expelled:
 			h.evict(seat, eviction{reason: reasonKicked})

@@ -131,6 +131,20 @@ func (s *Server) missed(ctx context.Context, c *Conn, room string) (Record, bool
 	return rec, findings[0].Seats[0].Expelled, nil
 }
 
+// compare has a connection admitted anew that is in the room for the store by
+// another node, or not at all: it has lost what it was told.
+func (c *Conn) compare(s *seat, node string) {
+	c.mu.Lock()
+	lost := c.seats[s.hall.name] == s && !s.settling && s.node != node
+	if lost {
+		s.node = ""
+	}
+	c.mu.Unlock()
+	if lost {
+		c.srv.lease.doubt()
+	}
+}
+
 // beginReadmission reports whether the seat is there and to be admitted anew.
 // Until endReadmission no join of the same room begins. A seat whose join is
 // not answered yet is the join's own; see settle.

@@ -46,7 +46,7 @@ func (s *Store) Inspect(ctx context.Context, asks []room.Inspection) ([]room.Fin
 }
 
 func finding(reply []rueidis.RedisMessage, seats int) (f room.Finding, err error) {
-	if len(reply) != 1+3*seats {
+	if len(reply) != 1+4*seats {
 		return f, errAnswer
 	}
 	text, err := reply[0].ToString()
@@ -60,17 +60,20 @@ func finding(reply []rueidis.RedisMessage, seats int) (f room.Finding, err error
 	}
 	f.Seats = make([]room.SeatFinding, seats)
 	for i := range f.Seats {
-		part := reply[1+3*i : 4+3*i]
-		leaves, err := part[0].AsInt64()
+		part := reply[1+4*i : 5+4*i]
+		if f.Seats[i].Node, err = part[0].ToString(); err != nil {
+			return f, errAnswer
+		}
+		leaves, err := part[1].AsInt64()
 		if err != nil {
 			return f, errAnswer
 		}
 		f.Seats[i].Expelled = leaves == 1
 		for j, end := range [...]*time.Time{&f.Seats[i].Banned, &f.Seats[i].Muted} {
-			if text, err := part[1+j].ToString(); err == nil && text == "" {
+			if text, err := part[2+j].ToString(); err == nil && text == "" {
 				continue
 			}
-			until, err := part[1+j].AsInt64()
+			until, err := part[2+j].AsInt64()
 			if err != nil {
 				return f, errAnswer
 			}

@@ -210,6 +210,11 @@ func storeCases() []testCase[*storeScript] {
 			storeInspect,
 		},
 		{
+			"inspect seats",
+			"Inspect says of every seat whose it is, and of those who are not in that it is nobody's. It is how a node finds out that the store has lost what it was told.",
+			storeInspectSeats,
+		},
+		{
 			"beat",
 			"Beat gives a node a lease and renews it, says whether the node was known, whether others have lapsed and when the next will, and brings back one that nobody has begun to reap. " +
 				"A node that was away for a moment would otherwise lose all who are there.",

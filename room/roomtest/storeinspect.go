@@ -150,3 +150,29 @@ func storeInspect(s *storeScript) {
 	s.inside("made")
 	s.inside("bare")
 }
+
+func storeInspectSeats(s *storeScript) {
+	if s.inspector() == nil {
+		return
+	}
+	seats := []room.Seat{on("one", "room", "ada", "1"), on("two", "room", "ada", "2"), on("one", "room", "bob", "1"), on("one", "room", "ada", "3")}
+	check := func(want ...string) {
+		s.t.Helper()
+		got := s.inspect(room.Inspection{Room: "room", Seats: seats})[0]
+		for i := range seats {
+			if got.Seats[i].Node != want[i] {
+				s.t.Fatalf("%s is a seat of %q, want %q", describe(seats[i]), got.Seats[i].Node, want[i])
+			}
+		}
+	}
+	check("", "", "", "")
+	s.admit(seats[0], 0, plenty, true)
+	s.admit(seats[1], 0, plenty, false)
+	s.admit(on("one", "other", "bob", "1"), 0, plenty, true)
+	check("one", "two", "", "")
+	s.admit(seats[2], 0, plenty, true)
+	s.dismiss(seats[0], false)
+	check("", "two", "one", "")
+	s.removeNone("room")
+	check("", "", "", "")
+}

@@ -19,6 +19,7 @@ var inspectMutants = []mutant{
 	{bug: "finds in another order", by: "inspect"},
 	{bug: "finds no sanctions", by: "inspect"},
 	{bug: "finds bans for mutes", by: "inspect"},
+	{bug: "finds everyone in", by: "inspect seats", real: true},
 }
 
 // inspectMutant is the store in memory with a bug in what [room.Inspector] adds.
@@ -104,6 +105,8 @@ func (s *inspectMutant) Inspect(ctx context.Context, asks []room.Inspection) ([]
 				found.Expelled = found.Expelled && !s.deletes
 			case "finds no sanctions":
 				*found = room.SeatFinding{Expelled: found.Expelled}
+			case "finds everyone in":
+				found.Node = asks[i].Seats[j].Node
 			case "finds bans for mutes":
 				found.Banned, found.Muted = found.Muted, found.Banned
 			}
