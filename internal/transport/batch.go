@@ -28,10 +28,18 @@ func (b *Batch) Flush() {
 	b.logs = b.logs[:0]
 }
 
-// Wake flushes l unless a batch holds it.
+// Wake flushes l unless a batch holds it. While one call does, further ones
+// leave it to that: all that was appended during a pass over the members travels
+// together in the next, instead of many passes that chase each other through
+// the room, each with one frame.
 func Wake(l *Log) {
-	if l.holds.Load() == 0 {
+	if l.holds.Load() > 0 || l.wakes.Add(1) > 1 {
+		return
+	}
+	for n := int32(1); n > 0; {
+		n = l.wakes.Load()
 		l.Flush()
+		n = l.wakes.Add(-n)
 	}
 }
 

@@ -127,3 +127,41 @@ func TestWakeIsNeverLost(t *testing.T) {
 		}
 	}
 }
+
+// While one flushes because it was woken, others leave to it what they have:
+// it goes out together, and nothing is forgotten.
+func TestWakesJoin(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	l.wakes.Store(1) // somebody is at it
+	for _, payload := range []string{"one", "two"} {
+		l.Append(Frame{Payload: []byte(payload)}, nil)
+		Wake(l)
+	}
+	l.mu.Lock()
+	owed := l.owed
+	l.mu.Unlock()
+	if !owed || l.wakes.Load() != 3 {
+		t.Fatalf("owed %t, %d wakes: flushed by who should have left it", owed, l.wakes.Load())
+	}
+	l.wakes.Store(0)
+	Wake(l)
+	p.expectText("one")
+	if p.r.Buffered() == 0 {
+		t.Error("the second frame did not come together with the first")
+	}
+	p.expectText("two")
+	l.settled(t)
+
+	var wg sync.WaitGroup
+	for range 200 {
+		l.Append(Frame{Payload: []byte("more")}, nil)
+		wg.Go(func() { Wake(l) })
+	}
+	wg.Wait()
+	for range 200 {
+		p.expectText("more")
+	}
+	l.settled(t)
+}

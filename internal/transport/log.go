@@ -20,6 +20,8 @@ type Log struct {
 	head atomic.Int64
 	// holds counts batches that promised to flush this log.
 	holds atomic.Int32
+	// wakes counts calls of Wake that the one which is flushing has not seen.
+	wakes atomic.Int32
 
 	// mu protects everything below.
 	mu      sync.Mutex
