@@ -39,6 +39,8 @@ type Conn struct {
 	identity atomic.Pointer[auth.Identity] // nil until authenticated
 	presence *presence.Conn                // nil until welcomed
 	releases []func()                      // of the gauges it counts in
+	// uncounted: it is not to be counted on other nodes any more.
+	uncounted atomic.Bool
 
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -167,23 +167,21 @@ func (s *Server) admitAddress(ctx context.Context, c *Conn) *refusal {
 	if err == nil && !d.OK {
 		return refuseHandshake(http.StatusTooManyRequests, CodeRateLimited, nil).with("Retry-After", retryAfter(d.RetryAfter))
 	}
-	for _, limit := range []struct {
-		gauge *limit.Gauge
-		key   string
-		most  int
-	}{{s.perNode, "", s.limits.ConnectionsPerNode}, {s.perIP, key, s.limits.ConnectionsPerIP}} {
-		release, ok := limit.gauge.Acquire(limit.key, limit.most)
-		if !ok {
-			return tooMany("")
-		}
-		c.releases = append(c.releases, release)
+	release, ok := s.perNode.Acquire("", s.limits.ConnectionsPerNode)
+	if !ok {
+		return tooMany("")
 	}
+	c.releases = append(c.releases, release)
+	if release, ok = s.place(ctx, s.perIP, key, countedIP, s.limits.ConnectionsPerIP, c); !ok {
+		return tooMany("")
+	}
+	c.releases = append(c.releases, release)
 	return nil
 }
 
 // admitUser applies what holds once the user is known.
 func (s *Server) admitUser(ctx context.Context, c *Conn, id auth.Identity, r *http.Request) *refusal {
-	release, ok := s.perUser.Acquire(id.ID, s.limits.ConnectionsPerUser)
+	release, ok := s.place(ctx, s.perUser, id.ID, countedUser, s.limits.ConnectionsPerUser, c)
 	if !ok {
 		return tooMany("user " + id.ID)
 	}

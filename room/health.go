@@ -16,8 +16,8 @@ import (
 // Health is a look at what a server depends on. It is for the host: errors may
 // hold addresses.
 type Health struct {
-	// Components are "store", "broker", "sessions", "limiter" and "presence",
-	// in this order.
+	// Components are "store", "broker", "sessions", "limiter", "presence" and
+	// "counter", in this order. What is not used never fails.
 	Components []Component
 }
 
@@ -31,6 +31,7 @@ type Component struct {
 	//	           the broker has it
 	//	sessions   new connections get 503; existing ones live on
 	//	limiter    each node counts for itself
+	//	counter    each node counts its own connections
 	//	presence   joins and messages go on; who is there is told later
 	OK bool
 	// Since is since when that is so; zero for what has never failed.
@@ -82,18 +83,18 @@ const (
 )
 
 // vitals are the signs of life of the components.
-type vitals struct{ store, broker, sessions, limiter, presence *vital }
+type vitals struct{ store, broker, sessions, limiter, presence, counter *vital }
 
 func newVitals(j *journal) *vitals {
 	return &vitals{
 		store: &vital{name: "store", journal: j}, broker: &vital{name: "broker", journal: j},
 		sessions: &vital{name: "sessions", journal: j}, limiter: &vital{name: "limiter", journal: j},
-		presence: &vital{name: "presence", journal: j},
+		presence: &vital{name: "presence", journal: j}, counter: &vital{name: "counter", journal: j},
 	}
 }
 
 func (v *vitals) all() []*vital {
-	return []*vital{v.store, v.broker, v.sessions, v.limiter, v.presence}
+	return []*vital{v.store, v.broker, v.sessions, v.limiter, v.presence, v.counter}
 }
 
 // vital is what is known of one component.
@@ -230,6 +231,9 @@ func (s *Server) probe() {
 		if v.sessions.failing.Load() {
 			_, _ = s.sessions.Revoked(s.ctx, auth.Identity{ID: "-"})
 		}
+		if v.counter.failing.Load() {
+			s.renewCounts()
+		}
 		if v.limiter.failing.Load() {
 			_, _ = s.limiter.Allow(s.ctx, "probe", limit.PerSecond(1), 0)
 		}
@@ -268,6 +272,7 @@ func (s *Server) watchAll() {
 			return is(err, presence.ErrLapsed, presence.ErrLost)
 		}}}
 	}
+	s.counterWatch = &watch{v.counter, min(most, countCall), func(error) bool { return false }}
 	if _, local := s.limiter.(*limit.Memory); !local {
 		s.limiter = &limit.Fallback{
 			Primary: s.limiter, Backup: limit.NewMemory(), Timeout: limiterCall, Retry: limiterAgain,

@@ -24,7 +24,8 @@ type Limits struct {
 	// ConnectsPerIP is how fast one address may connect. Default 20 a second.
 	ConnectsPerIP limit.Rate
 	// ConnectionsPerIP, PerUser and PerNode are how many there may be at
-	// once. Defaults 100, 20 and 100,000.
+	// once. Defaults 100, 20 and 100,000. The first two are of each node, or
+	// of all together: see [WithCounter].
 	ConnectionsPerIP, ConnectionsPerUser, ConnectionsPerNode int
 	// Unauthenticated is how many connections may wait at once for their
 	// first message to authenticate them, where that is allowed.

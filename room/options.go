@@ -39,6 +39,7 @@ type config struct {
 	store         Store
 	broker        Broker
 	limiter       limit.Limiter
+	counter       limit.Counter
 	sessions      auth.SessionStore
 	presence      presence.Store
 	limits        Limits
@@ -164,6 +165,14 @@ func WithBroker(b Broker) Option {
 // process.
 func WithLimiter(l limit.Limiter) Option {
 	return shared("WithLimiter", l == nil, func(c *config) { c.limiter = l })
+}
+
+// WithCounter counts connections per user and per address together with other
+// nodes, so that Limits.ConnectionsPerUser and ConnectionsPerIP hold for all of
+// them, exactly. Without it, and while it does not answer, they hold for each
+// node. The connections of a node that died are counted for 90 seconds.
+func WithCounter(c limit.Counter) Option {
+	return shared("WithCounter", c == nil, func(cfg *config) { cfg.counter = c })
 }
 
 // WithSessions keeps sessions and revocations elsewhere than in this process.

@@ -43,7 +43,9 @@ type Server struct {
 	hooks         hooks
 
 	perIP, perUser, perNode *limit.Gauge
-	waiting                 *limit.Gauge // not yet authenticated
+	waiting                 *limit.Gauge  // not yet authenticated
+	counter                 limit.Counter // of connections on all nodes; nil: each counts its own
+	counterWatch            *watch
 
 	// calls and middleware are replaced, never changed, under setupMu.
 	setupMu    sync.Mutex
@@ -108,6 +110,7 @@ func New(opts ...Option) (*Server, error) {
 		lost:          make(chan struct{}, 1),
 		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
+		counter:       cfg.counter,
 		perIP:         limit.NewGauge(),
 		perUser:       limit.NewGauge(),
 		perNode:       limit.NewGauge(),
@@ -152,6 +155,9 @@ func (s *Server) start() {
 		s.wg.Go(s.patrol)
 		if s.nodeStore != nil {
 			s.wg.Go(s.keepLease)
+		}
+		if s.counter != nil {
+			s.wg.Go(s.keepCounts)
 		}
 		s.wg.Go(s.probe)
 	})

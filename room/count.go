@@ -1,0 +1,101 @@
+package room
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/wardroom/wardroom/limit"
+)
+
+const (
+	// countFor is how long a connection is counted that nobody renews, which is
+	// how long those of a dead node are, and countAgain how often they are
+	// renewed.
+	countFor   = 90 * time.Second
+	countAgain = 30 * time.Second
+	// countCall is how long a shared counter may take.
+	countCall = 250 * time.Millisecond
+	// countAtOnce is how many connections are renewed in one call.
+	countAtOnce = 500
+)
+
+// place counts a connection under a key: on this node, and on all of them where
+// there is a counter that answers. Without an answer this node's count is the
+// cap, and the connection is counted everywhere with the next renewal.
+func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix string, most int, c *Conn) (release func(), ok bool) {
+	local, ok := gauge.Acquire(key, most)
+	if !ok || s.counter == nil {
+		return local, ok
+	}
+	shared := prefix + key
+	ctx, call := s.counterWatch.begin(ctx)
+	ok, err := s.counter.Take(ctx, shared, c.id, most, countFor)
+	call.end(err)
+	if err == nil && !ok {
+		local()
+		return func() {}, false
+	}
+	return func() {
+		local()
+		c.uncounted.Store(true)
+		s.uncount(shared, c.id)
+	}, true
+}
+
+// uncount stops counting a connection everywhere. Where that fails it is counted
+// until it has not been renewed for long enough.
+func (s *Server) uncount(key, id string) {
+	ctx, call := s.counterWatch.begin(s.ctx)
+	call.end(s.counter.Drop(ctx, key, id))
+}
+
+// keepCounts renews what this node has.
+func (s *Server) keepCounts() {
+	tick := time.NewTicker(countAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+			s.renewCounts()
+		}
+	}
+}
+
+func (s *Server) renewCounts() {
+	for part := range slices.Chunk(s.all(), countAtOnce) {
+		leases := make([]limit.Lease, 0, 2*len(part))
+		for _, c := range part {
+			leases = append(leases, c.counts()...)
+		}
+		ctx, call := s.counterWatch.begin(s.ctx)
+		err := s.counter.Renew(ctx, leases, countFor)
+		call.end(err)
+		if err != nil {
+			return // there is time for another
+		}
+		for _, c := range part {
+			if c.uncounted.Load() { // it went meanwhile
+				for _, l := range c.counts() {
+					s.uncount(l.Key, l.ID)
+				}
+			}
+		}
+	}
+}
+
+const (
+	countedIP   = "ip:"
+	countedUser = "user:"
+)
+
+// counts are the leases of a connection.
+func (c *Conn) counts() []limit.Lease {
+	leases := []limit.Lease{{Key: countedIP + limit.Key(c.ip), ID: c.id}}
+	if id := c.identity.Load(); id != nil {
+		leases = append(leases, limit.Lease{Key: countedUser + id.ID, ID: c.id})
+	}
+	return leases
+}
