@@ -30,8 +30,9 @@ type Broker struct {
 	lines   lines
 	fills   fills
 
-	mu     sync.RWMutex     // protects feeds and closed
+	mu     sync.RWMutex     // protects what follows
 	feeds  map[string]*feed // by channel
+	rooms  map[string]*feed // the same by room
 	closed bool
 
 	ctx    context.Context // until Close
@@ -60,7 +61,7 @@ const (
 // until the Broker is closed. Redis need not be up yet, with a client of package
 // redisclient.
 func NewBroker(client rueidis.Client, opts ...Option) *Broker {
-	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed), begun: make(chan struct{})}
+	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed), rooms: make(map[string]*feed), begun: make(chan struct{})}
 	_, _ = rand.Read(b.node[:]) // it does not fail
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range runtime.GOMAXPROCS(0) {
@@ -149,7 +150,7 @@ func (b *Broker) nextOp() (op opID) {
 func (b *Broker) args(f *feed, room int) []string {
 	text := rand.Text()
 	args := make([]string, 5, 5+room)
-	args[0], args[1] = text[:genSize], rand.Text()[:epochSize]
+	args[0], args[1] = text[:genSize], text[genSize:genSize+epochSize]
 	if f != nil {
 		args[2], args[3] = f.known()
 	}
@@ -329,12 +330,11 @@ func (b *Broker) Forget(ctx context.Context, name string) error {
 
 // find returns a room's keys, and its feed if this node has one.
 func (b *Broker) find(name string) (*keys, *feed) {
-	k := b.keysOf(name)
 	b.mu.RLock()
-	f := b.feeds[k.channel]
+	f := b.rooms[name]
 	b.mu.RUnlock()
 	if f != nil {
 		return f.keys, f
 	}
-	return k, nil
+	return b.keysOf(name), nil
 }

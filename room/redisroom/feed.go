@@ -327,7 +327,7 @@ func (b *Broker) open(k *keys) (*feed, error) {
 	f := b.feeds[k.channel]
 	if f == nil {
 		f = &feed{b: b, keys: k, ready: make(chan struct{}), feeder: b.feeders[k.hash%uint64(len(b.feeders))]}
-		b.feeds[k.channel] = f
+		b.feeds[k.channel], b.rooms[k.room] = f, f
 	}
 	f.refs++
 	fresh := f.refs == 1
@@ -344,6 +344,7 @@ func (b *Broker) release(f *feed) {
 	gone := f.refs == 0
 	if gone {
 		delete(b.feeds, f.keys.channel)
+		delete(b.rooms, f.keys.room)
 	}
 	b.mu.Unlock()
 	if gone {

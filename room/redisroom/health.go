@@ -46,16 +46,16 @@ func (h *health) late(c *call) {
 
 // probe asks for a key until Redis answers.
 func (h *health) probe(key string) {
-	for h.b.sleep(probeEvery) {
+	for {
 		ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
 		err := h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
 		cancel()
 		if err == nil {
 			break
 		}
-	}
-	if h.b.ctx.Err() != nil {
-		return
+		if !h.b.sleep(probeEvery) {
+			return
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -94,6 +94,11 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 	case <-c.done:
 		return c.reply, c.err
 	case <-timer.C:
+		select {
+		case <-c.done: // both, on a machine that is busy
+			return c.reply, c.err
+		default:
+		}
 		l.health.late(c)
 		return nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
 	case <-ctx.Done():

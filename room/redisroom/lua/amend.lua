@@ -12,12 +12,12 @@ local channel, publish, op, author = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local body, target, redact, data = ARGV[13], tonumber(ARGV[14]), ARGV[15] == '1', ARGV[16]
 local said, edited = tonumber(ARGV[17]), tonumber(ARGV[18])
 open()
-local before = redis.call('HGET', KEYS[6], op) or redis.call('HGET', KEYS[7], op)
+local before = seen_call(op)
 if before then
   local o, t, e = string.match(before, '^(%d+) (%-?%d+) (%w*) ')
   return {1, e, tonumber(o), t}
 end
-expire(1000000)
+expire()
 local length = redis.call('LLEN', log)
 local first = offset - length + 1
 if target < first or target > offset then
@@ -77,7 +77,6 @@ if not redact then
     end
   end
 end
-redis.call('HSET', KEYS[6], op, num(offset) .. ' ' .. ARGV[12] .. ' ' .. epoch .. ' ' .. op)
-redis.call('PEXPIRE', KEYS[6], 120000)
+remember_call(op, num(offset) .. ' ' .. ARGV[12] .. ' ' .. epoch .. ' ' .. op)
 redis.call(publish, channel, '\1' .. gen .. epoch .. struct.pack('>I6', offset) .. entry)
 return {1, epoch, offset, ARGV[12]}

@@ -38,7 +38,7 @@ local first = redis.call('HGET', meta, 'f')
 if known >= seq then
   return {gen, seq, epoch, offset, first, known, place, outcome, 0, 0, {}, {}}
 end
-expire(1000000)
+expire()
 local length = redis.call('LLEN', log)
 -- The first entry that the node has not got.
 local low, high = 0, length

@@ -97,16 +97,57 @@ local function at(entry)
   return struct.unpack('>i8', entry, 8)
 end
 
--- expire drops what is too old from the beginning of the log, up to most.
-local function expire(most)
+-- expire drops what is too old from the beginning of the log.
+local function expire()
   if age <= 0 then
     return
   end
-  for _ = 1, most do
-    local first = redis.call('LINDEX', log, 0)
-    if not first or now - at(first) <= age then
-      return
+  local function old(i)
+    local e = redis.call('LINDEX', log, num(i))
+    return e and now - at(e) > age
+  end
+  if not old(0) then
+    return
+  end
+  local low, high = 0, redis.call('LLEN', log)
+  while high - low > 1 do
+    local middle = math.floor((low + high) / 2)
+    if old(middle) then
+      low = middle
+    else
+      high = middle
     end
+  end
+  redis.call('LTRIM', log, num(high), -1)
+  while old(0) do -- times need not ascend
     redis.call('LPOP', log)
   end
+end
+
+-- What was done is remembered in two generations of a hash: the older one goes
+-- when the newer one has been filled for long enough, or is full.
+local function seen(new, old, field)
+  return redis.call('HGET', new, field) or redis.call('HGET', old, field)
+end
+local function remember(new, old, since, field, value, enough, most, lasts)
+  if redis.call('HSET', new, field, value) == 1 then
+    local n = redis.call('HLEN', new)
+    if n == 1 then
+      redis.call('HSET', meta, since, num(now))
+    elseif n >= most or now - tonumber(redis.call('HGET', meta, since) or 0) >= enough then
+      redis.call('UNLINK', old)
+      redis.call('RENAME', new, old)
+      redis.call('PEXPIRE', old, lasts)
+      return
+    end
+  end
+  redis.call('PEXPIRE', new, lasts)
+end
+
+-- A call of a node is remembered for a minute, so that it can be repeated.
+local function seen_call(op)
+  return seen(KEYS[6], KEYS[7], op)
+end
+local function remember_call(op, value)
+  remember(KEYS[6], KEYS[7], 'oa', op, value, 60000, 10000, 120000)
 end

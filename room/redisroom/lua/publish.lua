@@ -12,31 +12,13 @@ local channel, publish, op, id = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local stored, body = tonumber(ARGV[10]) > 0, ARGV[13]
 open()
 
--- Two generations of a hash remember what was done: the older one goes when
--- the newer one has been filled for long enough, or is full.
-local function seen(new, old, field)
-  return redis.call('HGET', new, field) or redis.call('HGET', old, field)
+local named = stored and id ~= ''
+local before
+if named then
+  before = seen(KEYS[4], KEYS[5], id)
+else
+  before = seen_call(op)
 end
-local function remember(new, old, since, field, value, enough, most, lasts)
-  if redis.call('HSET', new, field, value) == 1 then
-    local n = redis.call('HLEN', new)
-    if n == 1 then
-      redis.call('HSET', meta, since, num(now))
-    elseif n >= most or now - tonumber(redis.call('HGET', meta, since) or 0) >= enough then
-      redis.call('UNLINK', old)
-      redis.call('RENAME', new, old)
-      redis.call('PEXPIRE', old, lasts)
-      return
-    end
-  end
-  redis.call('PEXPIRE', new, lasts)
-end
-
-local new, old, field = KEYS[6], KEYS[7], op
-if stored and id ~= '' then
-  new, old, field = KEYS[4], KEYS[5], id
-end
-local before = seen(new, old, field)
 if before then
   local o, t, e, by = string.match(before, '^(%d+) (%-?%d+) (%w*) (.*)$')
   return {by == op and 1 or 2, e, tonumber(o), t}
@@ -54,7 +36,7 @@ if stored then
   if redis.call('RPUSH', log, entry) > keep then
     redis.call('LTRIM', log, -keep, -1)
   end
-  expire(100)
+  expire()
   redis.call('PEXPIRE', log, num(age + 1000))
 else
   redis.call('HSET', meta, 's', num(seq))
@@ -66,10 +48,10 @@ else
   end
 end
 local value = num(place) .. ' ' .. ARGV[12] .. ' ' .. (stored and epoch or '') .. ' ' .. op
-if field == op then
-  remember(new, old, 'oa', field, value, 60000, 10000, 120000)
+if named then
+  remember(KEYS[4], KEYS[5], 'ia', id, value, 600000, 10000, 1200000)
 else
-  remember(new, old, 'ia', field, value, 600000, 10000, 1200000)
+  remember_call(op, value)
 end
 redis.call(publish, channel, '\1' .. gen .. epoch .. struct.pack('>I6', place) .. entry)
 return {1, stored and epoch or '', place, ARGV[12]}

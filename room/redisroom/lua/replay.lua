@@ -9,7 +9,7 @@
 if not load() then
   return {}
 end
-expire(1000000)
+expire()
 local length = redis.call('LLEN', log)
 if length == 0 then
   return {epoch, offset, 0, 0, 0, {}}
