@@ -41,7 +41,7 @@ func TestOrderOfWholeAndFragmented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, string(f.payload))
+			got = append(got, f.payload)
 		}
 		got = slices.DeleteFunc(got, func(s string) bool { return s == "between" })
 		if want := []string{"one", "two", "three", "four", "five", ""}; !slices.Equal(got, want) {

@@ -64,9 +64,11 @@ func scenarios() []scenario {
 		{name: "not a member", load: "stranger", about: "%d members, each with 16 messages outstanding to a room they are not in", members: 100, rooms: 10, window: 16, own: true},
 		{name: "no token", load: "token", about: "%d clients that ask for an upgrade with a bad token, over connections that stay", members: 100, own: true},
 
-		{name: "one node, memory", load: "A", about: "A with %d members, again", members: 1000, rooms: 1, window: 64, own: true},
-		{name: "one node, Redis", load: "A", about: "A with %d members; room, presence, sessions and limits in Redis", members: 1000, rooms: 1, window: 64, own: true, redis: true},
-		{name: "two nodes, Redis", load: "A", about: "A with %d members, half of them on each node", members: 1000, rooms: 1, window: 64, own: true, redis: true, nodes: 2},
+		{name: "A on one node, memory", load: "A", about: "A with %d members, again", members: 1000, rooms: 1, window: 64, own: true},
+		{name: "A on one node, Redis", load: "A", about: "A with %d members; room, presence, sessions and limits in Redis", members: 1000, rooms: 1, window: 64, own: true, redis: true},
+		{name: "A on two nodes, Redis", load: "A", about: "A with %d members, half of them on each node", members: 1000, rooms: 1, window: 64, own: true, redis: true, nodes: 2},
+		{name: "B on one node, Redis", load: "B", about: "B with %d members", members: 1000, rooms: 100, own: true, redis: true},
+		{name: "B on two nodes, Redis", load: "B", about: "B with %d members, half of each room on each node", members: 1000, rooms: 100, own: true, redis: true, nodes: 2},
 	}
 }
 

@@ -51,12 +51,12 @@ func growth() []row {
 			)
 		case s.load == "accepted":
 			list = append(list, row{s.name, "CPU µs per message", perMillion, "%.1f"})
-		case s.own && s.load != "A" && s.load != "rooms":
-			list = append(list, row{s.name, "CPU µs per refusal", perMillion, "%.1f"})
-		case s.own:
+		case s.own && (s.load == "A" || s.load == "B" || s.load == "rooms"):
 			list = append(list, row{s.name, "CPU s per million deliveries", perMillion, "%.2f"})
+		case s.own:
+			list = append(list, row{s.name, "CPU µs per refusal", perMillion, "%.1f"})
 		}
-		if s.redis {
+		if s.redis && s.load == "A" {
 			list = append(list, row{s.name, "scripts run per message", func(r result) float64 { return r.RoundTrip }, "%.2f"})
 		}
 	}
