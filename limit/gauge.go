@@ -48,13 +48,22 @@ func NewGauge() *Gauge {
 // not ok, release does nothing. It is never nil, and safe for concurrent use.
 func (g *Gauge) Acquire(key string, limit int) (release func(), ok bool) {
 	sh := g.shard(key)
-	key, ok = sh.acquire(key, limit)
-	if !ok {
+	if !sh.acquire(key, limit) {
 		return func() {}, false
 	}
+	key = strings.Clone(key) // the caller's may be a piece of something large
 	var once sync.Once
 	return func() { once.Do(func() { sh.release(key) }) }, true
 }
+
+// Enter is Acquire for a caller that keeps in mind itself that it has counted
+// one, which costs nothing: if ok, it must call Leave with the same key, once.
+func (g *Gauge) Enter(key string, limit int) (ok bool) {
+	return g.shard(key).acquire(key, limit)
+}
+
+// Leave counts one less of key. It must follow an Enter that succeeded.
+func (g *Gauge) Leave(key string) { g.shard(key).release(key) }
 
 // Count returns how many of key exist.
 func (g *Gauge) Count(key string) int {
@@ -80,19 +89,20 @@ func (g *Gauge) shard(key string) *gaugeShard {
 	return &g.shards[maphash.String(g.seed, key)%gaugeShards]
 }
 
-// acquire counts one more of key and returns a copy of the key to keep: the
-// caller's may be a piece of something large.
-func (sh *gaugeShard) acquire(key string, limit int) (kept string, ok bool) {
+// acquire counts one more of key.
+func (sh *gaugeShard) acquire(key string, limit int) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	n := sh.counts[key]
 	if limit < 0 || limit > 0 && n >= limit {
-		return "", false
+		return false
 	}
-	kept = strings.Clone(key)
-	sh.counts[kept] = n + 1
+	if n == 0 {
+		key = strings.Clone(key) // the map keeps it; the caller's may be a piece of something large
+	}
+	sh.counts[key] = n + 1
 	sh.peak = max(sh.peak, len(sh.counts))
-	return kept, true
+	return true
 }
 
 func (sh *gaugeShard) release(key string) {

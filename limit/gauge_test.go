@@ -158,3 +158,29 @@ func BenchmarkGauge(b *testing.B) {
 		release()
 	}
 }
+
+// Enter and Leave count as Acquire and its release do, in the same place.
+func TestGaugeEnter(t *testing.T) {
+	g := NewGauge()
+	release, ok := g.Acquire("k", 2)
+	if !ok || !g.Enter("k", 2) || g.Enter("k", 2) || g.Enter("k", -1) || g.Count("k") != 2 {
+		t.Fatalf("%d counted", g.Count("k"))
+	}
+	g.Leave("k")
+	if !g.Enter("k", 2) {
+		t.Error("what has left is counted still")
+	}
+	g.Leave("k")
+	release()
+	if g.Len() != 0 {
+		t.Errorf("%d keys are left", g.Len())
+	}
+	if got := testing.AllocsPerRun(100, func() {
+		g.Enter("again", 10)
+		g.Enter("again", 10)
+		g.Leave("again")
+		g.Leave("again")
+	}); got > 1 { // the key
+		t.Errorf("%v allocations", got)
+	}
+}

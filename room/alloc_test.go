@@ -171,11 +171,11 @@ func BenchmarkParts(b *testing.B) {
 	m := Message{Kind: KindMessage, Room: "r", From: "u0", Event: "message", Data: []byte(`"a message of usual length"`)}
 	for name, part := range map[string]func() error{
 		"own limits":    func() error { return c.tooFast(r) },
-		"shared limits": func() error { return c.limitMessage(c.ctx, seat, 1) },
+		"shared limits": func() error { return c.limitMessage(&c.life, seat, 1) },
 		"authorise":     func() error { _, err := c.member("r", auth.Publish); return err },
 		"enqueue": func() error {
 			seat.hall.hold(&c.batch)
-			_, err := c.srv.broker.Publish(c.ctx, m, Retention{})
+			_, err := c.srv.broker.Publish(&c.life, m, Retention{})
 			c.batch.Flush()
 			return err
 		},

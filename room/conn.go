@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,16 +37,18 @@ type Conn struct {
 	socket   *transport.Conn
 	identity atomic.Pointer[auth.Identity] // nil until authenticated
 	presence *presence.Conn                // nil until welcomed
-	releases []func()                      // of the gauges it counts in
+	counted  counted                       // by the gauges
+	life     life                          // its context
 	// uncounted: it is not to be counted on other nodes any more.
 	uncounted atomic.Bool
 
-	ctx    context.Context
-	cancel context.CancelFunc
+	// Server.connMu protects these: a list of those of the same user.
+	sibling, elder *Conn
+	listed         bool
 
 	mu      sync.Mutex // protects what follows
 	session string     // the ID; empty before there is one
-	seats   map[string]*seat
+	seats   seats
 	going   map[string]*departure // rooms that are being left
 	timer   *time.Timer           // for the first message, then for the expiry of the identity
 	gone    bool                  // no timer may start any more
@@ -90,17 +91,16 @@ func (c *Conn) Identity() auth.Identity {
 func (c *Conn) RemoteIP() netip.Addr { return c.ip }
 
 // Context ends when the connection does.
-func (c *Conn) Context() context.Context { return c.ctx }
+func (c *Conn) Context() context.Context { return &c.life }
 
 // Rooms returns the names of the rooms the connection is in, sorted.
 func (c *Conn) Rooms() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	names := make([]string, 0, len(c.seats))
-	for name := range c.seats {
-		names = append(names, name)
+	names := make([]string, len(c.seats))
+	for i, s := range c.seats {
+		names[i] = s.hall.name
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -124,9 +124,7 @@ func (c *Conn) LogValue() slog.Value {
 }
 
 func (s *Server) newConn(ip netip.Addr) *Conn {
-	c := &Conn{srv: s, id: newID(), ip: ip, began: time.Now()}
-	c.ctx, c.cancel = context.WithCancel(s.ctx)
-	return c
+	return &Conn{srv: s, id: newID(), ip: ip, began: time.Now()}
 }
 
 func (c *Conn) start(socket *transport.Conn) {
@@ -136,12 +134,25 @@ func (c *Conn) start(socket *transport.Conn) {
 
 // release undoes what counting the connection did.
 func (c *Conn) release() {
-	c.cancel()
-	for _, release := range c.releases {
-		release()
+	c.life.cancel()
+	s, in := c.srv, c.counted
+	c.counted = counted{}
+	if in.node {
+		s.perNode.Leave("")
 	}
-	c.releases = nil
+	if in.address {
+		s.leavePlace(s.perIP, limit.Key(c.ip), countedIP, c)
+	}
+	if in.waiting {
+		s.waiting.Leave("")
+	}
+	if in.user {
+		s.leavePlace(s.perUser, c.Identity().ID, countedUser, c)
+	}
 }
+
+// counted says which gauges count a connection.
+type counted struct{ node, address, waiting, user bool }
 
 // run is the life of a connection after the upgrade.
 func (c *Conn) run(r *http.Request) {
@@ -166,7 +177,7 @@ func (s served) Ended(how transport.Closing)        { s.c.ended(how) }
 // ended is the rest of the life of a connection whose socket is closed.
 func (c *Conn) ended(closing transport.Closing) {
 	s := c.srv
-	c.cancel()
+	c.life.cancel()
 	c.stopTimer()
 	c.leaveAll(closing)
 	c.disappear(closing)
@@ -293,7 +304,7 @@ func (c *Conn) flush() {
 
 // host calls a hook that can refuse nothing.
 func (c *Conn) host(name string, f func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.srv.limits.Handler)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(&c.life), c.srv.limits.Handler)
 	defer cancel()
 	if err := c.srv.contain(func() error { return f(ctx) }); err != nil {
 		c.srv.journal.write(ctx, slog.LevelError, eventError, c, slog.String("hook", name), slog.Any("error", err))

@@ -23,24 +23,27 @@ const (
 // place counts a connection under a key: on this node, and on all of them where
 // there is a counter that answers. Without an answer this node's count is the
 // cap, and the connection is counted everywhere with the next renewal.
-func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix string, most int, c *Conn) (release func(), ok bool) {
-	local, ok := gauge.Acquire(key, most)
-	if !ok || s.counter == nil {
-		return local, ok
+func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix string, most int, c *Conn) (ok bool) {
+	if ok = gauge.Enter(key, most); !ok || s.counter == nil {
+		return ok
 	}
-	shared := prefix + key
 	ctx, call := s.counterWatch.begin(ctx)
-	ok, err := s.counter.Take(ctx, shared, c.id, most, countFor)
+	ok, err := s.counter.Take(ctx, prefix+key, c.id, most, countFor)
 	call.end(err)
 	if err == nil && !ok {
-		local()
-		return func() {}, false
+		gauge.Leave(key)
+		return false
 	}
-	return func() {
-		local()
+	return true
+}
+
+// leavePlace undoes place.
+func (s *Server) leavePlace(gauge *limit.Gauge, key, prefix string, c *Conn) {
+	gauge.Leave(key)
+	if s.counter != nil {
 		c.uncounted.Store(true)
-		s.uncount(shared, c.id)
-	}, true
+		s.uncount(prefix+key, c.id)
+	}
 }
 
 // uncount stops counting a connection everywhere. Where that fails it is counted

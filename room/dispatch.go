@@ -67,7 +67,7 @@ func (c *Conn) handle(message []byte, binary bool) {
 			c.answer(&r.in, nil, err)
 			return
 		}
-		c.srv.journal.write(c.ctx, slog.LevelDebug, eventInvalid, c, slog.String("code", bad.Code))
+		c.srv.journal.write(&c.life, slog.LevelDebug, eventInvalid, c, slog.String("code", bad.Code))
 		c.reject(r.in.Ref, bad)
 		return
 	}
@@ -93,9 +93,9 @@ func (c *Conn) serve(r *Request) (res Response, err error) {
 	}
 	if h := c.srv.handler.Load(); h != nil {
 		c.flush()
-		return (*h)(c.ctx, c, r)
+		return (*h)(&c.life, c, r)
 	}
-	return c.srv.dispatch(c.ctx, c, r)
+	return c.srv.dispatch(&c.life, c, r)
 }
 
 func (s *Server) dispatch(ctx context.Context, c *Conn, r *Request) (Response, error) {
@@ -180,7 +180,7 @@ func (c *Conn) note(e *Error, r *wire.Request) {
 	default:
 		return
 	}
-	c.srv.journal.write(c.ctx, level, event, c, slog.String("type", r.Type), slog.String("room", c.srv.known(r.Room)), slog.String("code", string(e.Code)))
+	c.srv.journal.write(&c.life, level, event, c, slog.String("type", r.Type), slog.String("room", c.srv.known(r.Room)), slog.String("code", string(e.Code)))
 }
 
 // known leaves out of the log what cannot be a room here: it may be anything,
@@ -203,7 +203,7 @@ func (s *Server) explain(c *Conn, e *Error) *wire.Error {
 	if e.Code == CodeInternal {
 		level = slog.LevelError
 	}
-	s.journal.write(c.ctx, level, eventError, c, slog.String("code", string(e.Code)), slog.String("id", id), slog.Any("error", e.Cause))
+	s.journal.write(&c.life, level, eventError, c, slog.String("code", string(e.Code)), slog.String("id", id), slog.Any("error", e.Cause))
 	return e.wire(id)
 }
 

@@ -145,11 +145,9 @@ func (s *Server) admit(r *http.Request, c *Conn) *refusal {
 		if !s.sources.AllowFrame {
 			return unauthenticated(auth.ErrUnauthenticated)
 		}
-		release, ok := s.waiting.Acquire("", s.limits.Unauthenticated)
-		if !ok {
+		if c.counted.waiting = s.waiting.Enter("", s.limits.Unauthenticated); !c.counted.waiting {
 			return tooMany("too many unauthenticated connections")
 		}
-		c.releases = append(c.releases, release)
 		return nil
 	}
 	id, aerr := s.authenticate(r.Context(), credentials)
@@ -167,25 +165,20 @@ func (s *Server) admitAddress(ctx context.Context, c *Conn) *refusal {
 	if err == nil && !d.OK {
 		return refuseHandshake(http.StatusTooManyRequests, CodeRateLimited, nil).with("Retry-After", retryAfter(d.RetryAfter))
 	}
-	release, ok := s.perNode.Acquire("", s.limits.ConnectionsPerNode)
-	if !ok {
+	if c.counted.node = s.perNode.Enter("", s.limits.ConnectionsPerNode); !c.counted.node {
 		return tooMany("")
 	}
-	c.releases = append(c.releases, release)
-	if release, ok = s.place(ctx, s.perIP, key, countedIP, s.limits.ConnectionsPerIP, c); !ok {
+	if c.counted.address = s.place(ctx, s.perIP, key, countedIP, s.limits.ConnectionsPerIP, c); !c.counted.address {
 		return tooMany("")
 	}
-	c.releases = append(c.releases, release)
 	return nil
 }
 
 // admitUser applies what holds once the user is known.
 func (s *Server) admitUser(ctx context.Context, c *Conn, id auth.Identity, r *http.Request) *refusal {
-	release, ok := s.place(ctx, s.perUser, id.ID, countedUser, s.limits.ConnectionsPerUser, c)
-	if !ok {
+	if c.counted.user = s.place(ctx, s.perUser, id.ID, countedUser, s.limits.ConnectionsPerUser, c); !c.counted.user {
 		return tooMany("user " + id.ID)
 	}
-	c.releases = append(c.releases, release)
 	c.identity.Store(&id)
 	if s.hooks.connect != nil {
 		ctx, cancel := context.WithTimeout(ctx, s.limits.Handler)

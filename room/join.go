@@ -213,7 +213,7 @@ func messages(list []Message, changes bool) []wire.Message {
 
 // ask calls a hook that may refuse.
 func (c *Conn) ask(f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(c.ctx, c.srv.limits.Handler)
+	ctx, cancel := context.WithTimeout(&c.life, c.srv.limits.Handler)
 	defer cancel()
 	return c.srv.contain(func() error { return f(ctx) })
 }

@@ -89,7 +89,7 @@ func (c *Conn) appear() bool {
 	if c.srv.hooks.presence != nil {
 		// Presence everywhere costs a write for each connection, so it is
 		// kept only where somebody listens.
-		c.noted(p.Join(c.ctx, ""))
+		c.noted(p.Join(&c.life, ""))
 	}
 	return true
 }
@@ -113,7 +113,7 @@ func (c *Conn) disappear(closing transport.Closing) {
 // noted takes the error of a change that the tracker keeps trying to make.
 func (c *Conn) noted(err error) {
 	if err != nil {
-		c.srv.journal.write(c.ctx, slog.LevelDebug, eventError, c, slog.Any("error", err))
+		c.srv.journal.write(&c.life, slog.LevelDebug, eventError, c, slog.Any("error", err))
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Server) missed(ctx context.Context, c *Conn, room string) (Record, bool
 // another node, or not at all: it has lost what it was told.
 func (c *Conn) compare(s *seat, node string) {
 	c.mu.Lock()
-	lost := c.seats[s.hall.name] == s && !s.settling && s.node != node
+	lost := c.seats.in(s.hall.name) == s && !s.settling && s.node != node
 	if lost {
 		s.node = ""
 	}
@@ -151,7 +151,7 @@ func (c *Conn) compare(s *seat, node string) {
 func (c *Conn) beginReadmission(s *seat, node string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seats[s.hall.name] != s || s.settling || s.node == node || s.readmission != nil {
+	if c.seats.in(s.hall.name) != s || s.settling || s.node == node || s.readmission != nil {
 		return false
 	}
 	s.readmission = make(chan struct{})
@@ -163,7 +163,7 @@ func (c *Conn) beginReadmission(s *seat, node string) bool {
 func (c *Conn) endReadmission(s *seat) {
 	room := s.hall.name
 	c.mu.Lock()
-	gone := c.seats[room] != s
+	gone := c.seats.in(room) != s
 	c.mu.Unlock()
 	if gone {
 		c.dismiss(room, func() { c.readmitted(s) })

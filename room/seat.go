@@ -3,6 +3,8 @@ package room
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/wardroom/wardroom/internal/wire"
@@ -13,10 +15,40 @@ import (
 // to one, who then calls hall.exit and giveBack. Until that is done no join of
 // the same room begins, or the place given back would be the new one.
 
+// seats are in the order of their rooms. Most connections have a few, and a map
+// would cost each of them a quarter of a KiB.
+type seats []*seat
+
+func (list seats) find(room string) (int, bool) {
+	return slices.BinarySearchFunc(list, room, func(s *seat, room string) int { return strings.Compare(s.hall.name, room) })
+}
+
+func (list seats) in(room string) *seat {
+	if i, found := list.find(room); found {
+		return list[i]
+	}
+	return nil
+}
+
+func (list *seats) put(s *seat) {
+	i, found := list.find(s.hall.name)
+	if found {
+		(*list)[i] = s
+		return
+	}
+	*list = slices.Insert(*list, i, s)
+}
+
+func (list *seats) drop(room string) {
+	if i, found := list.find(room); found {
+		*list = slices.Delete(*list, i, i+1)
+	}
+}
+
 func (c *Conn) seat(room string) *seat {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.seats[room]
+	return c.seats.in(room)
 }
 
 // taken counts the rooms that the connection is in or about to be out of.
@@ -30,18 +62,15 @@ func (c *Conn) taken() int {
 func (c *Conn) sit(room string, s *seat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.seats == nil {
-		c.seats = make(map[string]*seat)
-	}
 	s.sat, s.settling = true, true
-	c.seats[room] = s
+	c.seats.put(s)
 }
 
 // stand undoes sit.
 func (c *Conn) stand(room string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.seats, room)
+	c.seats.drop(room)
 }
 
 // settle begins the time in the room, when the reply to the join is queued:
@@ -76,9 +105,9 @@ func (c *Conn) takeSeat(room string) *seat {
 
 // remove is takeSeat. The caller holds mu.
 func (c *Conn) remove(room string) *seat {
-	s := c.seats[room]
+	s := c.seats.in(room)
 	if s != nil {
-		delete(c.seats, room)
+		c.seats.drop(room)
 		c.begin(room)
 		if s.readmission != nil {
 			c.going[room].seat = s
@@ -126,14 +155,14 @@ func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
 	for {
 		c.mu.Lock()
 		var busy <-chan struct{}
-		going, old := c.going[room], c.seats[room]
+		going, old := c.going[room], c.seats.in(room)
 		switch {
 		case going != nil:
 			busy = going.done
 		case old != nil && old.readmission != nil:
 			busy = old.readmission
 		default:
-			delete(c.seats, room)
+			c.seats.drop(room)
 		}
 		c.mu.Unlock()
 		if busy == nil {
@@ -169,7 +198,7 @@ type eviction struct {
 func (c *Conn) expel(s *seat, e eviction) bool {
 	c.mu.Lock()
 	room, drain := s.hall.name, e.reason == ""
-	present, sat := c.seats[room] == s, s.sat
+	present, sat := c.seats.in(room) == s, s.sat
 	switch {
 	case present && s.settling:
 		if s.evicted == nil {

@@ -58,7 +58,7 @@ type Server struct {
 
 	connMu   sync.Mutex // protects what follows
 	conns    map[*Conn]struct{}
-	users    map[string]map[*Conn]struct{}
+	users    map[string]*Conn // the first of a list
 	draining bool
 	settled  bool          // idle is closed
 	idle     chan struct{} // closed when draining and the last connection is gone
@@ -117,7 +117,7 @@ func New(opts ...Option) (*Server, error) {
 		waiting:       limit.NewGauge(),
 		halls:         make(map[string]*hall),
 		conns:         make(map[*Conn]struct{}),
-		users:         make(map[string]map[*Conn]struct{}),
+		users:         make(map[string]*Conn),
 		idle:          make(chan struct{}),
 	}
 	s.socket = transport.Options{
@@ -182,26 +182,38 @@ func (s *Server) addUser(c *Conn) {
 	user := c.Identity().ID
 	s.connMu.Lock()
 	defer s.connMu.Unlock()
-	set := s.users[user]
-	if set == nil {
-		set = make(map[*Conn]struct{})
-		s.users[user] = set
+	if c.elder = s.users[user]; c.elder != nil {
+		c.elder.sibling = c
 	}
-	set[c] = struct{}{}
+	s.users[user] = c
+	c.listed = true
 }
 
 func (s *Server) remove(c *Conn) {
 	s.connMu.Lock()
 	defer s.connMu.Unlock()
 	delete(s.conns, c)
-	if id := c.identity.Load(); id != nil {
-		if set := s.users[id.ID]; set != nil {
-			if delete(set, c); len(set) == 0 {
-				delete(s.users, id.ID)
-			}
-		}
+	if c.listed {
+		s.removeUser(c)
 	}
 	s.settle()
+}
+
+// removeUser undoes addUser. The caller holds connMu.
+func (s *Server) removeUser(c *Conn) {
+	user := c.Identity().ID
+	switch {
+	case c.sibling != nil:
+		c.sibling.elder = c.elder
+	case c.elder != nil:
+		s.users[user] = c.elder
+	default:
+		delete(s.users, user)
+	}
+	if c.elder != nil {
+		c.elder.sibling = c.sibling
+	}
+	c.sibling, c.elder, c.listed = nil, nil, false
 }
 
 // settle closes idle once. The caller holds connMu.
@@ -216,8 +228,8 @@ func (s *Server) settle() {
 func (s *Server) connsOf(user string) []*Conn {
 	s.connMu.Lock()
 	defer s.connMu.Unlock()
-	conns := make([]*Conn, 0, len(s.users[user]))
-	for c := range s.users[user] {
+	var conns []*Conn
+	for c := s.users[user]; c != nil; c = c.elder {
 		conns = append(conns, c)
 	}
 	return conns

@@ -129,13 +129,13 @@ func (c *Conn) recheckSession() {
 	if c.srv.revocations.Load() == c.revocations {
 		return
 	}
-	if _, err := c.srv.sessions.Get(c.ctx, c.Session()); errors.Is(err, auth.ErrRevoked) {
+	if _, err := c.srv.sessions.Get(&c.life, c.Session()); errors.Is(err, auth.ErrRevoked) {
 		c.revoke()
 	}
 }
 
 func (c *Conn) revoke() {
-	c.srv.journal.write(c.ctx, slog.LevelInfo, eventRevoke, c)
+	c.srv.journal.write(&c.life, slog.LevelInfo, eventRevoke, c)
 	c.close(closeRevoked, "session revoked")
 }
 

@@ -22,7 +22,7 @@ func (c *Conn) authenticateFirst(r *Request) {
 	s := c.srv
 	res, refused := c.signIn(r)
 	if refused != nil {
-		s.journal.write(c.ctx, slog.LevelInfo, eventRefuse, c, slog.String("code", string(refused.Code)))
+		s.journal.write(&c.life, slog.LevelInfo, eventRefuse, c, slog.String("code", string(refused.Code)))
 		c.answer(&r.in, nil, refused)
 		c.flush()
 		code := closeUnauthenticated
@@ -52,23 +52,25 @@ func (c *Conn) signIn(r *Request) (wire.Result, *Error) {
 	if err != nil {
 		return nil, refuse(CodeUnauthenticated)
 	}
-	id, err := s.authenticate(c.ctx, credentials)
+	id, err := s.authenticate(&c.life, credentials)
 	if err != nil {
 		return nil, handshakeAuth(err).err
 	}
-	if refused := s.admitUser(c.ctx, c, id, c.request); refused != nil {
+	if refused := s.admitUser(&c.life, c, id, c.request); refused != nil {
+		if c.counted.user {
+			c.counted.user = false
+			s.leavePlace(s.perUser, id.ID, countedUser, c)
+		}
 		c.identity.Store(nil)
 		return nil, refused.err
 	}
 	return authResult(id), nil
 }
 
-// releaseWaiting stops counting c among the unauthenticated: that count is the
-// last but one taken, the user's being the last.
+// releaseWaiting stops counting c among the unauthenticated.
 func (s *Server) releaseWaiting(c *Conn) {
-	i := len(c.releases) - 2
-	c.releases[i]()
-	c.releases[i] = func() {}
+	c.counted.waiting = false
+	s.waiting.Leave("")
 }
 
 func authResult(id auth.Identity) *wire.AuthResult {
