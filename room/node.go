@@ -35,6 +35,9 @@ type Reaped struct {
 // outlive the node that took them. A server uses this where its store has it:
 // it beats once in Limits.PresenceBeat, and admits nobody before it has a lease.
 //
+// A store that wraps another has to pass these methods on. Without them, places
+// that a node had when it died stay taken.
+//
 // A node is what Seat.Node says. It lives by its lease, not by its seats: what
 // it costs to keep them does not grow with their number. Seats of a node that
 // never had a lease stay until they are dismissed.

@@ -29,6 +29,20 @@
 // cannot be had any more, because Redis has lost it or too much of what is not
 // stored was said meanwhile, subscribers are told with a [room.KindLost].
 //
+// # The store
+//
+// Whatever a call does it does in one script, in one round trip; those that
+// have to do with who owns a room take up to four. Rooms are spread over 256
+// shards, each of which is one slot of a Cluster and has indices over its rooms
+// (the keys are in docs/DESIGN.md). All that is counted is exact.
+//
+// Places in rooms live by the lease of the node that took them. A node beats
+// once in room.Limits.PresenceBeat, which is one script however many users it
+// has. When it has not for room.Limits.PresenceTimeout, one of the others gives
+// its places back; when it was only away it takes them again, as far as they
+// are free. Records, bans and mutes that Redis loses are lost; places are put
+// back by the nodes that live.
+//
 // # What Redis must do
 //
 // What Redis loses is lost here. With "appendonly yes" and "appendfsync always"

@@ -261,6 +261,7 @@ func TestPauseOfANode(t *testing.T) {
 	bob.Join("hall")
 	paused.cut.Store(true)
 	c.becomes(t, "hall", "bob")
+	c.becomes(t, "tiny")
 	bob.Join("tiny")
 	paused.cut.Store(false)
 	ada.ExpectRemoved("tiny", "room_full")
