@@ -39,8 +39,12 @@ func (c *Conn) leave(_ context.Context, r *wire.Request) (wire.Result, error) {
 // leaveAll leaves every room when the connection has ended.
 func (c *Conn) leaveAll(closing transport.Closing) {
 	reason := reasonDisconnected
-	if closing.Code == transport.CloseHeartbeatLost {
+	switch {
+	case closing.ByPeer:
+	case closing.Code == transport.CloseHeartbeatLost:
 		reason = reasonTimeout
+	case closing.Code == closeRevoked:
+		reason = reasonRevoked
 	}
 	for _, room := range c.Rooms() {
 		if s := c.takeSeat(room); s != nil {

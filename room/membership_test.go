@@ -161,6 +161,29 @@ func TestGrace(t *testing.T) {
 		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "disconnected" || time.Since(began) > time.Second {
 			t.Errorf("got %s after %v", f, time.Since(began))
 		}
+		// Nor is who was sent away, however many tabs it was.
+		for reason, send := range map[string]func(*room.User) error{
+			"disconnected":   func(u *room.User) error { return u.Disconnect(t.Context(), "Closing time.") },
+			"access_revoked": func(u *room.User) error { return u.Revoke(t.Context()) },
+		} {
+			name := "cyd-" + reason
+			tabs := []*visitor{h.in(name, "hall"), h.in(name, "hall")}
+			ada.expect("user_joined")
+			began = time.Now()
+			if err := send(h.srv.User(name)); err != nil {
+				t.Error(err)
+			}
+			for _, v := range tabs {
+				for f := v.next(); f.Type != "close"; f = v.next() {
+					t.Logf("before the close: %s", f)
+				}
+				v.hangUp()
+			}
+			if f := ada.expect("user_left"); f.User != name || f.Reason != reason || time.Since(began) > time.Second {
+				t.Errorf("got %s after %v", f, time.Since(began))
+			}
+			ada.silent()
+		}
 	})
 }
 

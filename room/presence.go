@@ -95,17 +95,20 @@ func (c *Conn) appear() bool {
 }
 
 // disappear ends the connection's presence. When the line broke, the user is
-// kept for Limits.Grace, because they may be back in a moment.
+// kept for Limits.Grace, because they may be back in a moment. Who said goodbye
+// or was sent away will not.
 func (c *Conn) disappear(closing transport.Closing) {
 	if c.presence == nil {
 		return
 	}
 	reason := presence.ReasonDisconnected
 	switch {
+	case closing.ByPeer, closing.Code == closeForbidden:
+		reason = reasonClosed
+	case closing.Code == closeRevoked:
+		reason = presence.ReasonRevoked
 	case closing.Code == transport.CloseHeartbeatLost:
 		reason = presence.ReasonTimeout
-	case closing.ByPeer:
-		reason = reasonClosed
 	}
 	c.noted(c.presence.Close(c.srv.ctx, reason))
 }
