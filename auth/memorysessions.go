@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +18,7 @@ type MemorySessions struct {
 
 	mu      sync.Mutex // protects what follows; held for map and heap operations only
 	byID    map[string]*sessionEntry
-	byUser  map[string]map[string]*sessionEntry // without those revoked
+	byUser  map[string]*sessionEntry // the newest, which knows the others; without those revoked
 	queue   queue[*sessionEntry]
 	revoked revocations
 	created uint64 // sessions so far
@@ -29,6 +28,8 @@ type sessionEntry struct {
 	Session
 	expiring
 	number   uint64 // orders sessions of the same instant
+	older    *sessionEntry
+	newer    *sessionEntry
 	released bool
 	revoked  bool // of the session only its ID and its expiry are left
 }
@@ -40,7 +41,7 @@ func NewMemorySessions(opts ...MemoryOption) *MemorySessions {
 		ttl:     cfg.ttl,
 		max:     cfg.max,
 		byID:    make(map[string]*sessionEntry),
-		byUser:  make(map[string]map[string]*sessionEntry),
+		byUser:  make(map[string]*sessionEntry),
 		revoked: newRevocations(cfg.max),
 	}
 }
@@ -68,12 +69,10 @@ func (m *MemorySessions) Create(ctx context.Context, s Session) (Session, error)
 	e.ExpiresAt = e.at
 	m.byID[e.ID] = e
 	m.queue.push(e)
-	user := m.byUser[e.Identity.ID]
-	if user == nil {
-		user = make(map[string]*sessionEntry)
-		m.byUser[e.Identity.ID] = user
+	if e.older = m.byUser[e.Identity.ID]; e.older != nil {
+		e.older.newer = e
 	}
-	user[e.ID] = e
+	m.byUser[e.Identity.ID] = e
 	return e.copy(), nil
 }
 
@@ -246,11 +245,20 @@ func (m *MemorySessions) remove(e *sessionEntry) {
 
 // unlist takes the session from those of its user.
 func (m *MemorySessions) unlist(e *sessionEntry) {
-	user := m.byUser[e.Identity.ID]
-	delete(user, e.ID)
-	if len(user) == 0 {
+	switch {
+	case e.revoked: // it was taken already
+		return
+	case e.newer != nil:
+		e.newer.older = e.older
+	case e.older != nil:
+		m.byUser[e.Identity.ID] = e.older
+	default:
 		delete(m.byUser, e.Identity.ID)
 	}
+	if e.older != nil {
+		e.older.newer = e.newer
+	}
+	e.older, e.newer = nil, nil
 }
 
 // List implements [SessionStore].
@@ -262,7 +270,7 @@ func (m *MemorySessions) List(ctx context.Context, user string, limit int) ([]Se
 	defer m.mu.Unlock()
 	now := time.Now()
 	var list []*sessionEntry
-	for _, e := range m.byUser[user] {
+	for e := m.byUser[user]; e != nil; e = e.older {
 		if now.Before(e.at) {
 			list = append(list, e)
 		}
@@ -319,10 +327,12 @@ func (m *MemorySessions) Revoke(ctx context.Context, r Revocation) error {
 }
 
 func (m *MemorySessions) revoke(r Revocation, now time.Time) error {
-	for _, e := range maps.Clone(m.byUser[r.User]) {
+	for e := m.byUser[r.User]; e != nil; {
+		older := e.older
 		if r.Covers(e.Identity) {
 			m.end(e)
 		}
+		e = older
 	}
 	return m.revoked.add(r, now)
 }
