@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,5 +135,48 @@ func BenchmarkPublish(b *testing.B) {
 				})
 			})
 		})
+	}
+}
+
+// A connection that breaks is made again with few commands, however many rooms
+// are heard through it, and each of them catches up.
+func TestManyRooms(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	patient := redisroom.WithTimeout(10 * time.Second)
+	b, other := node(t, server.Client(), patient), node(t, server.Client(), patient)
+	const rooms = 1000
+	var open sync.WaitGroup
+	ears := make([]*ear, rooms)
+	for i := range ears {
+		open.Go(func() {
+			e := &ear{t: t}
+			_, cancel, err := b.Subscribe(t.Context(), fmt.Sprint("room", i), e.hear)
+			if err != nil {
+				t.Errorf("subscribe: %v", err)
+				return
+			}
+			t.Cleanup(cancel)
+			ears[i] = e
+		})
+	}
+	open.Wait()
+	if t.Failed() {
+		return
+	}
+	if n := commands(server)["subscribe"]; n > rooms/4 {
+		t.Errorf("%d commands to subscribe to %d rooms at once", n, rooms)
+	}
+	server.Do("CONFIG", "RESETSTAT")
+	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+	for i := range ears {
+		open.Go(func() { store(t, other, said(fmt.Sprint("room", i), "talk", "")) })
+	}
+	open.Wait()
+	for _, e := range ears {
+		e.until("a message", event("talk"))
+	}
+	if n := commands(server)["subscribe"]; n > 2*rooms/200 {
+		t.Errorf("%d commands to subscribe to %d rooms again", n, rooms)
 	}
 }

@@ -39,11 +39,7 @@ func listen(t *testing.T, b room.Broker, name string) *ear {
 	t.Helper()
 	e := &ear{t: t}
 	eventually(t, "subscribe", func() error {
-		at, cancel, err := b.Subscribe(t.Context(), name, func(m room.Message) {
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			e.all = append(e.all, m)
-		})
+		at, cancel, err := b.Subscribe(t.Context(), name, e.hear)
 		if err != nil {
 			return err
 		}
@@ -52,6 +48,12 @@ func listen(t *testing.T, b room.Broker, name string) *ear {
 		return nil
 	})
 	return e
+}
+
+func (e *ear) hear(m room.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, m)
 }
 
 func (e *ear) heard() []room.Message {
