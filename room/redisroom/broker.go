@@ -29,6 +29,7 @@ type Broker struct {
 	feeders []*feeder
 	lines   lines
 	fills   fills
+	told    atomic.Int64 // when seldom logged last, in Unix nanoseconds
 
 	mu     sync.RWMutex     // protects what follows
 	feeds  map[string]*feed // by channel

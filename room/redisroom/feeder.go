@@ -1,7 +1,5 @@
 package redisroom
 
-import "log/slog"
-
 // A feeder takes what comes through the channels of some rooms, so that the
 // connection's reader has nothing to wait for but a full queue. When that is
 // full it does wait, and Redis with it.
@@ -37,7 +35,7 @@ func (w *feeder) run() {
 		case a := <-w.in:
 			fr, err := decodeFrame(a.text)
 			if err != nil {
-				w.b.cfg.log.LogAttrs(w.b.ctx, slog.LevelError, "redis_message", slog.String("room", a.feed.keys.room), slog.Any("error", err))
+				w.b.seldom("redis_unreadable", a.feed.keys.room, err)
 				a.feed.fill() // if it had a sequence number, there is a gap
 				continue
 			}

@@ -2,7 +2,6 @@ package redisroom
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -135,7 +134,7 @@ func (f *feed) fillOnce() bool {
 		}
 		m, err := decodeMissing(reply)
 		if err != nil {
-			f.b.cfg.log.LogAttrs(f.b.ctx, slog.LevelError, "redis_fill", slog.String("room", f.keys.room), slog.Any("error", err))
+			f.b.seldom("redis_unreadable", f.keys.room, err)
 			return false
 		}
 		if f.apply(m) {

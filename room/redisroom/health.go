@@ -40,12 +40,12 @@ func (h *health) late(c *call) {
 	}
 	h.since = time.Now()
 	h.away.Store(true)
-	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelError, "redis_down", slog.String("component", "broker"))
 	h.b.spawn(func() { h.probe(c.keys[0]) })
 }
 
 // probe asks for a key until Redis answers.
 func (h *health) probe(key string) {
+	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelError, "redis_down", slog.String("component", "broker"))
 	for {
 		ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
 		err := h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
@@ -58,10 +58,11 @@ func (h *health) probe(key string) {
 		}
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	since := h.since
+	h.mu.Unlock()
+	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelInfo, "redis_up", slog.String("component", "broker"), slog.Duration("after", time.Since(since)))
 	h.answered()
 	h.away.Store(false)
-	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelInfo, "redis_up", slog.String("component", "broker"), slog.Duration("after", time.Since(h.since)))
 }
 
 // Health says what is wrong: nil while Redis answers and the broker hears what
@@ -82,4 +83,19 @@ func (b *Broker) Health() error {
 		return errDeaf
 	}
 	return nil
+}
+
+// seldom logs something that may happen in many rooms at once, at most once a
+// second.
+func (b *Broker) seldom(event, room string, err error) {
+	now := time.Now().UnixNano()
+	last := b.told.Load()
+	if now-last < int64(time.Second) || !b.told.CompareAndSwap(last, now) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("component", "broker"), slog.String("room", room)}
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	b.spawn(func() { b.cfg.log.LogAttrs(b.ctx, slog.LevelError, event, attrs...) }) // the caller may hold a lock
 }

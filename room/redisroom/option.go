@@ -41,8 +41,11 @@ func WithTimeout(d time.Duration) Option {
 	return func(c *config) { c.timeout = d }
 }
 
-// WithLogger is told when Redis goes and when it comes back, and of what was
-// lost. The default is to tell nobody.
+// WithLogger is told when Redis goes and when it comes back, not of every call
+// that fails: redis_down, redis_up and redis_subscription_lost, and at most once
+// a second redis_lost (messages that cannot be had any more) and
+// redis_unreadable (what Redis has is not what this version writes). The default
+// is to tell nobody.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) { c.log = l }
 }
