@@ -61,6 +61,10 @@
 //     [github.com/wardroom/wardroom/limit] how fast, and
 //     [github.com/wardroom/wardroom/presence] who is there. Each stands by
 //     itself and can be used without rooms.
+//   - room/redisroom, presence/redispresence, auth/redissession and
+//     limit/redislimit are what many nodes share, in Redis;
+//     [github.com/wardroom/wardroom/redisclient] connects to one that need not
+//     be up yet. examples/cluster shows it, and what happens when things break.
 //   - [github.com/wardroom/wardroom/room/js] is the browser client, embedded.
 //   - [github.com/wardroom/wardroom/room/roomtest] tests your handlers and
 //     permissions in-process, without a port.

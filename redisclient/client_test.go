@@ -3,7 +3,10 @@ package redisclient_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +130,88 @@ func TestUp(t *testing.T) {
 			t.Errorf("mode %v", c.Mode())
 		}
 	})
+}
+
+// A command that was made when nobody knew that Redis is a Cluster is for none.
+func TestClusterNotUpYet(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := l.Addr().String()
+	_ = l.Close()
+	c, err := redisclient.Open("redis://" + seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	made := make([]rueidis.Completed, 3)
+	for i := range made {
+		made[i] = c.B().Set().Key("key").Value("v").Build()
+	}
+	cached := c.B().Get().Key("key").Cache()
+	// The way to the first server of the cluster opens.
+	if l, err = listen.Listen(t.Context(), "tcp", seed); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer c.Close() // and with it what is forwarded
+	defer func() { _ = l.Close() }()
+	wg.Go(func() { forward(&wg, l, cluster.Addrs()[0]) })
+	until(t, func() error { return set(c, c.B().Set().Key("key").Value("w").Build()) })
+	if c.Mode() != rueidis.ClientModeCluster {
+		t.Errorf("mode %v", c.Mode())
+	}
+	ctx := t.Context()
+	for name, err := range map[string]error{
+		"Do": set(c, made[0]), "DoMulti": c.DoMulti(ctx, made[1])[0].Error(), "DoCache": c.DoCache(ctx, cached, time.Minute).Error(),
+		"DoMultiCache": c.DoMultiCache(ctx, rueidis.CT(cached, time.Minute))[0].Error(),
+		"Receive":      c.Receive(ctx, made[2], func(rueidis.PubSubMessage) {}),
+	} {
+		if !errors.Is(err, redisclient.ErrNotConnected) {
+			t.Errorf("%s: %v, want ErrNotConnected", name, err)
+		}
+	}
+}
+
+// forward passes on what comes to l until that is closed.
+func forward(wg *sync.WaitGroup, l net.Listener, to string) {
+	for {
+		in, err := l.Accept()
+		if err != nil {
+			return
+		}
+		out, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+			wg.Go(func() {
+				_, _ = io.Copy(way[0], way[1])
+				_ = way[0].Close()
+				_ = way[1].Close()
+			})
+		}
+	}
+}
+
+func TestSentinels(t *testing.T) {
+	s := redistest.StartSentinel(t)
+	c, err := redisclient.Open("redis://" + s.Addrs()[0] + "?master_set=" + redistest.PrimaryName + "&addr=" + s.Addrs()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := set(c, c.B().Set().Key("k").Value("v").Build()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Primary().Do("GET", "k"); got != "v" || c.Mode() != rueidis.ClientModeSentinel {
+		t.Errorf("k is %q; mode %v", got, c.Mode())
+	}
 }
 
 func TestCloseBefore(t *testing.T) {

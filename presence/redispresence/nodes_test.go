@@ -23,15 +23,18 @@ const patience = 30 * time.Second
 
 // A world is some nodes on one Redis, and what they announce.
 type world struct {
-	t      *testing.T
-	server *redistest.Server
+	t       *testing.T
+	server  *redistest.Server     // none in a cluster
+	client  func() rueidis.Client // a new one
+	timeout time.Duration         // of the nodes' stores; a busy machine takes its time
 
 	mu     sync.Mutex // protects what follows
 	events []string   // "room: user kind reason"
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, server: redistest.Start(t)}
+	server := redistest.Start(t)
+	return &world{t: t, server: server, client: server.Client, timeout: 2 * time.Second}
 }
 
 // A node is a tracker with a client of its own, which can be cut off.
@@ -67,7 +70,7 @@ func (s *wire) Update(ctx context.Context, b presence.Batch) (presence.Outcome, 
 // node starts a node. It beats often, and is missed soon.
 func (w *world) node(name string, change ...func(*presence.Options)) *node {
 	w.t.Helper()
-	n := &node{w: w, name: name, store: &wire{Store: redispresence.New(w.server.Client())}}
+	n := &node{w: w, name: name, store: &wire{Store: redispresence.New(w.client(), redispresence.WithTimeout(w.timeout))}}
 	o := presence.Options{Node: name, Beat: 300 * time.Millisecond, Timeout: 3 * time.Second, Check: 300 * time.Millisecond, Notify: n.notify}
 	for _, f := range change {
 		f(&o)
@@ -278,6 +281,7 @@ func TestFlushAll(t *testing.T) {
 func TestPause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.timeout = 250 * time.Millisecond
 	long := func(o *presence.Options) { o.Timeout = 5 * time.Minute }
 	a, b := w.node("a", long), w.node("b", long)
 	ada, zoe := a.joins("ada", "r"), b.joins("zoe", "r")
