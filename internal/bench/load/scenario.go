@@ -85,13 +85,17 @@ func (s *scenario) fill(n int, room func(i int) string, deflate func(i int) bool
 			return nil, err
 		}
 		clients[i] = c
-		if i%16 == 0 {
-			if _, err := s.loop.poll(0); err != nil {
-				return nil, err
-			}
+		if _, err := s.loop.poll(0); err != nil {
+			return nil, err
 		}
 	}
-	return clients, s.loop.settle()
+	if err := s.loop.settle(); err != nil {
+		return nil, err
+	}
+	if s.loop.lost > 0 {
+		return nil, fmt.Errorf("the server closed %d connections before the load began", s.loop.lost)
+	}
+	return clients, nil
 }
 
 // measure runs the loop through the warm-up and then over the window that

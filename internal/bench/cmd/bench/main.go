@@ -34,7 +34,7 @@ func main() {
 
 func run() error {
 	reps := flag.Int("reps", 3, "repetitions of every run")
-	dur := flag.Duration("for", 2*time.Second, "time of measuring in one run")
+	dur := flag.Duration("for", 1500*time.Millisecond, "time of measuring in one run")
 	only := flag.String("scenarios", "", "names of the scenarios to run, separated by commas or, where there are semicolons, by those; default all")
 	peers := flag.String("peers", "", "comma-separated names of the servers to run; default all")
 	scale := flag.Float64("scale", 1, "factor for the numbers of members")
@@ -44,7 +44,7 @@ func run() error {
 	pprof := flag.String("pprof", "", "address at which each Go server serves its profiles meanwhile")
 	flag.Parse()
 
-	p := plan{dur: *dur, serverCPU: *serverCPU, loadCPU: *loadCPU, pprof: *pprof, results: make(map[cell][]result)}
+	p := plan{dur: *dur, serverCPU: *serverCPU, loadCPU: *loadCPU, pprof: *pprof, before: busy(), results: make(map[cell][]result)}
 	for _, s := range scenarios() {
 		if wanted(*only, s.name) {
 			s.members = int(float64(s.members) * *scale)

@@ -154,6 +154,7 @@ type plan struct {
 	dur                time.Duration
 	serverCPU, loadCPU int
 	pprof              string
+	before             string // load average
 	scenarios          []scenario
 	servers            []server
 	public, private    string // of es256

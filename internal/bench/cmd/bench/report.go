@@ -65,8 +65,8 @@ func growth() []row {
 
 // head says what was run where, and how.
 func (p *plan) head(w io.Writer, reps int) {
-	fmt.Fprintf(w, "%s, %s, Linux %s, %d CPUs, %s, node %s. Server on CPU %d, load on CPU %d, GOMAXPROCS=1 for both. Medians of %d interleaved runs, %v each.\n\n",
-		time.Now().UTC().Format("2006-01-02 15:04 MST"), model(), kernel(), runtime.NumCPU(), runtime.Version(), output("node", "--version"), p.serverCPU, p.loadCPU, reps, p.dur)
+	fmt.Fprintf(w, "%s, %s, Linux %s, %d CPUs, %s, node %s. Server on CPU %d, load on CPU %d, GOMAXPROCS=1 for both. Medians of %d interleaved runs, %v each. Load of the machine before: %s.\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 MST"), model(), kernel(), runtime.NumCPU(), runtime.Version(), output("node", "--version"), p.serverCPU, p.loadCPU, reps, p.dur, p.before)
 }
 
 // summary is the table against the peers alone.
@@ -86,7 +86,7 @@ func (p *plan) report(w io.Writer, reps int) {
 	p.summary(w, reps)
 	fmt.Fprint(w, "\nwardroom: HS256 tokens verified (where the column does not say otherwise), origin rules at their default, every limit counted (rates raised so that the load is not refused), "+
 		"JSON and UTF-8 validated, sessions, presence, audit log at level warn, heartbeats, slow-consumer rule, memory stores; no history.\n")
-	busy := func(r result) float64 { return 100 * r.LoadCPU / max(r.Seconds, 1e-9) }
+	loaded := func(r result) float64 { return 100 * r.LoadCPU / max(r.Seconds, 1e-9) }
 	served := func(r result) float64 { return 100 * r.CPU / max(r.Seconds, 1e-9) }
 	thousands := func(r result) float64 { return float64(r.Deliveries) / max(r.Seconds, 1e-9) / 1000 }
 	perRead := func(r result) float64 { return r.PerRead }
@@ -97,7 +97,7 @@ func (p *plan) report(w io.Writer, reps int) {
 		}
 		further = append(further,
 			row{s.name, "thousand deliveries/s", thousands, "%.0f"}, row{s.name, "server busy, %", served, "%.0f"},
-			row{s.name, "load busy, %", busy, "%.0f"}, row{s.name, "deliveries per read of a client", perRead, "%.1f"})
+			row{s.name, "load busy, %", loaded, "%.0f"}, row{s.name, "deliveries per read of a client", perRead, "%.1f"})
 	}
 	if len(further) > 0 {
 		fmt.Fprint(w, "\nWhether the load was the limit, and how much was joined:\n\n")
@@ -186,6 +186,14 @@ func kernel() string {
 		return "?"
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// busy is the load average of the last minute. Others' work makes every figure
+// of a run worse, and latencies most.
+func busy() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	minute, _, _ := strings.Cut(string(b), " ")
+	return minute
 }
 
 func model() string {
