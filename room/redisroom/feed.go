@@ -170,7 +170,7 @@ func (f *feed) hand(m room.Message) {
 
 // lose tells the subscribers that messages are lost. The caller holds mu.
 func (f *feed) lose() {
-	f.b.seldom("redis_lost", f.keys.room, nil)
+	f.b.lost(f.keys.room)
 	for _, s := range f.subs {
 		s.deliver(room.Message{Kind: room.KindLost, Room: f.keys.room, At: now(), Position: f.at})
 	}

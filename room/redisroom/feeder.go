@@ -35,7 +35,7 @@ func (w *feeder) run() {
 		case a := <-w.in:
 			fr, err := decodeFrame(a.text)
 			if err != nil {
-				w.b.seldom("redis_unreadable", a.feed.keys.room, err)
+				w.b.unreadable(a.feed.keys.room, err)
 				a.feed.fill() // if it had a sequence number, there is a gap
 				continue
 			}

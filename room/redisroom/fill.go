@@ -134,7 +134,7 @@ func (f *feed) fillOnce() bool {
 		}
 		m, err := decodeMissing(reply)
 		if err != nil {
-			f.b.seldom("redis_unreadable", f.keys.room, err)
+			f.b.unreadable(f.keys.room, err)
 			return false
 		}
 		if f.apply(m) {

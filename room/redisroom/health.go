@@ -85,17 +85,26 @@ func (b *Broker) Health() error {
 	return nil
 }
 
-// seldom logs something that may happen in many rooms at once, at most once a
-// second.
-func (b *Broker) seldom(event, room string, err error) {
+// seldom runs tell, which logs something that may happen in many rooms at once,
+// at most once a second. The caller may hold a lock; tell runs without.
+func (b *Broker) seldom(tell func()) {
 	now := time.Now().UnixNano()
 	last := b.told.Load()
-	if now-last < int64(time.Second) || !b.told.CompareAndSwap(last, now) {
-		return
+	if now-last >= int64(time.Second) && b.told.CompareAndSwap(last, now) {
+		b.spawn(tell)
 	}
-	attrs := []slog.Attr{slog.String("component", "broker"), slog.String("room", room)}
-	if err != nil {
-		attrs = append(attrs, slog.Any("error", err))
-	}
-	b.spawn(func() { b.cfg.log.LogAttrs(b.ctx, slog.LevelError, event, attrs...) }) // the caller may hold a lock
+}
+
+// lost logs that a room has lost messages.
+func (b *Broker) lost(room string) {
+	b.seldom(func() {
+		b.cfg.log.LogAttrs(b.ctx, slog.LevelError, "redis_lost", slog.String("component", "broker"), slog.String("room", room))
+	})
+}
+
+// unreadable logs that Redis has something that this version does not write.
+func (b *Broker) unreadable(room string, err error) {
+	b.seldom(func() {
+		b.cfg.log.LogAttrs(b.ctx, slog.LevelError, "redis_unreadable", slog.String("component", "broker"), slog.String("room", room), slog.Any("error", err))
+	})
 }
