@@ -31,7 +31,7 @@ func (t *Tracker) set(a *alarm, at time.Time, b bell) {
 }
 
 func (t *Tracker) unset(a *alarm) {
-	if a.index != 0 {
+	if a != nil && a.index != 0 {
 		heap.Remove(&t.alarms, a.index-1)
 	}
 }

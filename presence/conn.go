@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,8 @@ type Peer struct {
 
 // A Conn is a connection of a node. Close it when the connection has ended.
 type Conn struct {
-	tracker *Tracker
-	peer    Peer
+	tracker                *Tracker
+	user, name, connection string
 
 	// active is when something was last heard, in nanoseconds since the epoch;
 	// idle is whether that is too long ago.
@@ -35,12 +36,10 @@ type Conn struct {
 	idle   atomic.Bool
 
 	// The Tracker's lock protects what follows.
-	status Status
-	meta   []byte
-	metaAt time.Time
-	chosen bool    // status or meta are the user's choice
+	set    *setting
+	chosen bool    // set is the user's choice
 	seats  []*seat // few: a map would cost more than looking through them
-	alarm  alarm   // to look whether it is idle
+	alarm  *alarm  // to look whether it is idle; nil where nobody does
 	closed bool
 }
 
@@ -51,17 +50,20 @@ func (t *Tracker) Connect(p Peer) (*Conn, error) {
 	if p.User == "" || p.Connection == "" {
 		return nil, errors.New("presence: Peer without user or connection")
 	}
-	c := &Conn{tracker: t, peer: p, chosen: p.Status != "" || p.Meta != nil, status: Online}
-	if p.Status != "" {
-		c.status = p.Status
+	c := &Conn{
+		tracker: t, user: p.User, name: p.Name, connection: p.Connection,
+		chosen: p.Status != "" || p.Meta != nil, set: plain,
 	}
-	if err := t.check(c.status, p.Meta); err != nil {
-		return nil, err
-	}
-	c.peer.Meta = nil
 	now := time.Now()
-	if p.Meta != nil {
-		c.meta, c.metaAt = cloneMeta(p.Meta), stamp(now)
+	if c.chosen {
+		set := setting{status: cmp.Or(p.Status, Online)}
+		if err := t.check(set.status, p.Meta); err != nil {
+			return nil, err
+		}
+		if p.Meta != nil {
+			set.meta, set.metaAt = cloneMeta(p.Meta), stamp(now)
+		}
+		c.set = &set
 	}
 	c.active.Store(now.UnixNano())
 	t.mu.Lock()
@@ -70,7 +72,8 @@ func (t *Tracker) Connect(p Peer) (*Conn, error) {
 		return nil, ErrClosed
 	}
 	if t.options.AwayAfter > 0 {
-		t.set(&c.alarm, now.Add(t.options.AwayAfter), c)
+		c.alarm = new(alarm)
+		t.set(c.alarm, now.Add(t.options.AwayAfter), c)
 	}
 	return c, nil
 }
@@ -147,7 +150,7 @@ func (c *Conn) Close(ctx context.Context, reason Reason) error {
 		return ErrClosed
 	}
 	c.closed = true
-	t.unset(&c.alarm)
+	t.unset(c.alarm)
 	for _, s := range c.seats {
 		t.depart(s, reason, w)
 	}
@@ -162,10 +165,7 @@ func (c *Conn) Close(ctx context.Context, reason Reason) error {
 // [ErrInvalidStatus] and [ErrMetaTooLarge].
 func (c *Conn) Set(ctx context.Context, status Status, meta []byte) error {
 	return c.change(ctx, status, meta, func(now setting) ([]*seat, error) {
-		c.status, c.chosen = status, true
-		if now.meta != nil {
-			c.meta, c.metaAt = now.meta, now.metaAt
-		}
+		c.set, c.chosen = c.set.with(now), true
 		return c.seats, nil
 	})
 }
@@ -184,11 +184,23 @@ func (c *Conn) SetIn(ctx context.Context, room string, status Status, meta []byt
 	})
 }
 
-// A setting is a status with its meta, nil when that stays as it is.
+// A setting is a status with its meta, nil when there is none, or none new.
+// What a pointer shows to is never changed: most connections share one.
 type setting struct {
 	status Status
 	meta   []byte
 	metaAt time.Time
+}
+
+// plain is what a connection has that was set to nothing.
+var plain = &setting{status: Online}
+
+// with is the setting after another was made.
+func (now *setting) with(to setting) *setting {
+	if to.meta == nil {
+		to.meta, to.metaAt = now.meta, now.metaAt
+	}
+	return &to
 }
 
 // change applies a status and meta to the seats that pick returns.
@@ -253,19 +265,19 @@ func (c *Conn) ring(t *Tracker, now time.Time) {
 		if c.idle.Swap(false) && was {
 			c.show(nil)
 		}
-		t.set(&c.alarm, now.Add(left), c)
+		t.set(c.alarm, now.Add(left), c)
 		return
 	}
 	if !was {
 		c.show(nil)
 	}
-	t.set(&c.alarm, now.Add(after), c)
+	t.set(c.alarm, now.Add(after), c)
 }
 
 // show writes down what being idle or not makes of the status.
 func (c *Conn) show(w *waiter) {
 	for _, s := range c.seats {
-		if s.state == seated && s.status == Online {
+		if s.state == seated && s.set.status == Online {
 			c.tracker.touch(s, w)
 		}
 	}

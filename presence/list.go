@@ -136,7 +136,7 @@ func (t *Tracker) noted(scope Scope, user string) []note {
 	}
 	var list []note
 	add := func(s *seat) {
-		if s != nil && s.state != unseated && (user == "" || s.conn.peer.User == user) {
+		if s != nil && s.state != unseated && (user == "" || s.conn.user == user) {
 			list = append(list, note{entry: s.entry(l.lease), gone: s.state == leaving})
 		}
 	}

@@ -25,7 +25,7 @@ func (t *Tracker) Remove(ctx context.Context, room, user string, reason Reason) 
 	}
 	l := t.lane(scopeOf(room, user))
 	for s := l.seats; s != nil; s = s.next {
-		if s.conn.peer.User == user {
+		if s.conn.user == user {
 			t.vacate(s, reason, nil)
 		}
 	}

@@ -16,10 +16,8 @@ type seat struct {
 
 	state  seatState
 	reason Reason // why it leaves, or left and lingers
-	alarm  alarm  // when the grace is over
-	status Status
-	meta   []byte
-	metaAt time.Time
+	alarm  *alarm // when the grace is over; nil before it begins
+	set    *setting
 	since  time.Time
 
 	stored holding
@@ -51,20 +49,20 @@ func (s *seat) ring(t *Tracker, _ time.Time) {
 }
 
 // key is under which the seat is found while it lingers.
-func (s *seat) key() absent { return absent{scope: s.lane.scope, user: s.conn.peer.User} }
+func (s *seat) key() absent { return absent{scope: s.lane.scope, user: s.conn.user} }
 
 // seat gives c a seat in a room. It takes the place of those that linger.
 func (t *Tracker) seat(c *Conn, room string, w *waiter) {
 	s := c.seatIn(room)
 	if s == nil {
-		s = &seat{conn: c, room: room, lane: t.lane(scopeOf(room, c.peer.User))}
+		s = &seat{conn: c, room: room, lane: t.lane(scopeOf(room, c.user))}
 		s.lane.link(s)
 		c.seats = append(c.seats, s)
 	}
 	fresh := s.state != lingering
 	if fresh {
 		s.since = stamp(time.Now())
-		s.status, s.meta, s.metaAt = c.status, c.meta, c.metaAt
+		s.set = c.set
 	} else {
 		t.stay(s)
 	}
@@ -73,7 +71,7 @@ func (t *Tracker) seat(c *Conn, room string, w *waiter) {
 	t.touch(s, w)
 	for _, old := range slices.Clone(t.lingering[s.key()]) {
 		if fresh && !c.chosen {
-			s.status, s.meta, s.metaAt = old.status, old.meta, old.metaAt
+			s.set = old.set
 		}
 		if old.since.Before(s.since) {
 			s.since = old.since
@@ -97,12 +95,13 @@ func (t *Tracker) depart(s *seat, reason Reason, w *waiter) {
 	}
 	s.state, s.reason = lingering, reason
 	t.lingering[s.key()] = append(t.lingering[s.key()], s)
-	t.set(&s.alarm, time.Now().Add(t.options.Grace), s)
+	s.alarm = new(alarm)
+	t.set(s.alarm, time.Now().Add(t.options.Grace), s)
 }
 
 // stay ends the grace of a seat, one way or the other.
 func (t *Tracker) stay(s *seat) {
-	t.unset(&s.alarm)
+	t.unset(s.alarm)
 	key := s.key()
 	list := slices.DeleteFunc(t.lingering[key], func(other *seat) bool { return other == s })
 	if len(list) > 0 {
@@ -148,28 +147,30 @@ func (t *Tracker) unseat(s *seat) {
 
 // apply sets status and meta, and reports whether they were others.
 func (s *seat) apply(to setting) bool {
-	changed := s.status != to.status
-	s.status = to.status
-	if to.meta != nil && (s.meta == nil || !bytes.Equal(s.meta, to.meta)) {
-		s.meta, s.metaAt, changed = to.meta, to.metaAt, true
+	if s.set.meta != nil && bytes.Equal(s.set.meta, to.meta) {
+		to.meta = nil // as it was, and when it was
+	}
+	changed := s.set.status != to.status || to.meta != nil
+	if changed {
+		s.set = s.set.with(to)
 	}
 	return changed
 }
 
 // entry is what the store is to hold for a seat.
 func (s *seat) entry(node string) Entry {
-	status := s.status
+	status := s.set.status
 	if status == Online && s.conn.idle.Load() {
 		status = Away
 	}
 	return Entry{
-		User:       s.conn.peer.User,
-		Connection: s.conn.peer.Connection,
+		User:       s.conn.user,
+		Connection: s.conn.connection,
 		Node:       node,
-		Name:       s.conn.peer.Name,
+		Name:       s.conn.name,
 		Status:     status,
-		Meta:       s.meta,
-		MetaAt:     s.metaAt,
+		Meta:       s.set.meta,
+		MetaAt:     s.set.metaAt,
 		Since:      s.since,
 	}
 }

@@ -93,17 +93,29 @@ func (s *Server) openHall(ctx context.Context, name string) (*hall, error) {
 		h.refs++
 		s.hallMu.Unlock()
 	}
-	select {
-	case <-h.ready:
-	case <-ctx.Done():
-		s.closeHall(h)
-		return nil, ctx.Err()
+	if !h.opened() { // or a connection's context would be made ready to be waited for
+		select {
+		case <-h.ready:
+		case <-ctx.Done():
+			s.closeHall(h)
+			return nil, ctx.Err()
+		}
 	}
 	if h.err != nil {
 		s.closeHall(h)
 		return nil, h.err
 	}
 	return h, nil
+}
+
+// opened reports whether ready is closed.
+func (h *hall) opened() bool {
+	select {
+	case <-h.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Server) closeHall(h *hall) {

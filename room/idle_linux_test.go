@@ -17,7 +17,7 @@ func TestIdleMembersAreSmall(t *testing.T) {
 	if race {
 		t.Skip("the race detector makes everything larger")
 	}
-	const members, most = 1000, 6 << 10
+	const members, most = 1000, 5500
 	h := serve(t, house(), room.WithLogger(slog.New(slog.DiscardHandler)),
 		room.WithRooms("open:*", room.Settings{Permission: room.Public, Standing: true}))
 	conns := make([]net.Conn, 0, members+10)
