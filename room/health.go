@@ -175,12 +175,13 @@ type watchedCall struct {
 	outer  context.Context
 	cancel context.CancelFunc
 	began  time.Time
+	says   bool // that it succeeds says that the component is well
 }
 
 // begin gives a call its deadline.
 func (w *watch) begin(ctx context.Context) (context.Context, watchedCall) {
 	inner, cancel := context.WithTimeout(ctx, w.most)
-	return inner, watchedCall{w, ctx, cancel, time.Now()}
+	return inner, watchedCall{w, ctx, cancel, time.Now(), true}
 }
 
 // end takes the outcome of a call. That its caller has given up, or had no time
@@ -194,7 +195,9 @@ func (c *watchedCall) end(err error) {
 	outer := c.outer.Err()
 	switch {
 	case err == nil || c.w.answers(err):
-		c.w.succeed(false)
+		if c.says {
+			c.w.succeed(false)
+		}
 	case outer == nil, took >= fairCall && errors.Is(outer, context.DeadlineExceeded):
 		c.w.fail(err, c.began)
 	}

@@ -11,6 +11,8 @@ type watchedBroker struct {
 func (s *watchedBroker) Publish(ctx context.Context, m Message, keep Retention) (r Receipt, err error) {
 	ctx, c := s.w.begin(ctx)
 	r, err = s.Broker.Publish(ctx, m, keep)
+	// What is not kept may have been handed to this node alone.
+	c.says = keep.Messages > 0 || m.Kind != KindMessage
 	c.end(err)
 	return r, err
 }
