@@ -162,7 +162,8 @@ func WithBroker(b Broker) Option {
 }
 
 // WithLimiter counts the rates of users and rooms elsewhere than in this
-// process.
+// process. While it fails, or takes more than 250 ms, each node counts for
+// itself: see [limit.Fallback], which need not be used here.
 func WithLimiter(l limit.Limiter) Option {
 	return shared("WithLimiter", l == nil, func(c *config) { c.limiter = l })
 }

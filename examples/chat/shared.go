@@ -4,7 +4,6 @@ import (
 	"log/slog"
 
 	"github.com/wardroom/wardroom/auth/redissession"
-	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/limit/redislimit"
 	"github.com/wardroom/wardroom/presence/redispresence"
 	"github.com/wardroom/wardroom/redisclient"
@@ -21,24 +20,13 @@ func shared(url string, logger *slog.Logger) (stores room.Option, closeAll func(
 		return nil, nil, err
 	}
 	broker := redisroom.NewBroker(client, redisroom.WithLogger(logger))
-	limiter := &limit.Fallback{
-		// In batches, so that of many messages few are counted in Redis; and
-		// each process for itself while Redis is away.
-		Primary: redislimit.Lease(redislimit.New(client)),
-		Backup:  limit.NewMemory(),
-		OnChange: func(err error) {
-			if err != nil {
-				logger.Warn("rates are counted in this process alone", "error", err)
-			} else {
-				logger.Info("rates are counted in Redis again")
-			}
-		},
-	}
 	stores = room.Options(
 		room.WithStore(redisroom.NewStore(client, redisroom.WithLogger(logger))),
 		room.WithBroker(broker),
 		room.WithPresence(redispresence.New(client)),
-		room.WithLimiter(limiter),
+		// In batches, so that of many messages few are counted in Redis.
+		room.WithLimiter(redislimit.Lease(redislimit.New(client))),
+		room.WithCounter(redislimit.NewCounter(client)),     // of connections
 		room.WithSessions(redissession.NewSessions(client)), // and what is revoked
 	)
 	return stores, func() { broker.Close(); client.Close() }, nil

@@ -13,7 +13,6 @@ import (
 
 	"github.com/wardroom/wardroom/auth/jwtauth"
 	"github.com/wardroom/wardroom/auth/redissession"
-	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/limit/redislimit"
 	"github.com/wardroom/wardroom/presence/redispresence"
 	"github.com/wardroom/wardroom/redisclient"
@@ -47,16 +46,14 @@ func serve(name, redis, prefix, secret string, logger *slog.Logger) error {
 	limits := room.DefaultLimits()
 	limits.PresenceBeat, limits.PresenceTimeout = time.Second, 5*time.Second
 
-	// All that makes many nodes one server are these five options.
+	// All that makes many nodes one server are these six options.
 	server, err := room.New(
 		room.WithStore(redisroom.NewStore(client, redisroom.WithPrefix(prefix), redisroom.WithLogger(logger))),
 		room.WithBroker(broker),
 		room.WithPresence(redispresence.New(client, redispresence.WithPrefix(prefix))),
 		room.WithSessions(redissession.NewSessions(client, redissession.WithPrefix(prefix))),
-		room.WithLimiter(&limit.Fallback{
-			Primary: redislimit.Lease(redislimit.New(client, redislimit.WithPrefix(prefix))),
-			Backup:  limit.NewMemory(),
-		}),
+		room.WithLimiter(redislimit.Lease(redislimit.New(client, redislimit.WithPrefix(prefix)))),
+		room.WithCounter(redislimit.NewCounter(client, redislimit.WithPrefix(prefix))),
 
 		room.WithNode(name),
 		room.WithAuthenticator(tokens),

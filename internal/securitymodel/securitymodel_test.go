@@ -56,6 +56,7 @@ var threats = map[string][]string{
 	},
 	"Authorisation": {
 		"join that races a change of permission or a ban",
+		"kick, ban, mute, change or deletion of a room, with members on other nodes",
 		"room size raced from several nodes",
 		"publish, history, members, presence after leaving or without membership",
 		"private room probed",
@@ -66,6 +67,8 @@ var threats = map[string][]string{
 		"join storms, herds that reconnect",
 		"leaks of goroutines, descriptors, memory",
 		"rate limits across nodes",
+		"connections spread over nodes",
+		"a store, broker, session store, limiter or presence store that is away, slow, or not there from the start",
 		"Redis down, paused, slow, killed, flushed, failed over, script cache lost",
 		"personal data and secrets in logs",
 	},
