@@ -39,6 +39,7 @@ var threats = map[string][]string{
 	},
 	"Frames": {
 		"frame or message too big, also when inflated",
+		"bytes that stay behind compressed data, to become part of a stranger's message",
 		"header that claims an enormous length and then stalls",
 		"floods of empty or tiny fragments",
 		"more than 10 pings a second",

@@ -116,7 +116,7 @@ func (c *Conn) shutWith(closing Closing, frame []byte) {
 	c.end(closing)
 	c.pump()
 	if c.timer != nil {
-		c.out.hangUpAt = time.Now().Add(c.opts.CloseDeadline)
+		c.out.hangUpAt = time.Since(c.opened) + c.opts.CloseDeadline
 		c.timer.Reset(c.opts.CloseDeadline)
 	}
 	// The reader wakes and sees closing.
@@ -174,7 +174,7 @@ func (c *Conn) beat() {
 	}
 	if c.closing.Load() {
 		// It may have been due as heartbeat just when the closing began.
-		if left := time.Until(c.out.hangUpAt); left > 0 {
+		if left := c.out.hangUpAt - time.Since(c.opened); left > 0 {
 			c.timer.Reset(left)
 			return
 		}

@@ -22,7 +22,7 @@ type outbound struct {
 
 	dead     bool
 	closing  Closing
-	hangUpAt time.Time // when closing
+	hangUpAt time.Duration // after Conn.opened, when closing
 }
 
 type flushed int
