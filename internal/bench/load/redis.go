@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +18,8 @@ func (s *scenario) scriptCalls() (n int, err error) {
 	if s.redis == "" {
 		return 0, nil
 	}
-	conn, err := net.DialTimeout("tcp", s.redis, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(context.Background(), "tcp", s.redis)
 	if err != nil {
 		return 0, err
 	}

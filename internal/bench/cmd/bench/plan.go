@@ -35,6 +35,7 @@ type scenario struct {
 	window  int
 	deflate bool
 	own     bool     // of wardroom only
+	floor   bool     // and of the floor
 	nodes   int      // how many servers there are, all on one CPU; 0 for one
 	redis   bool     // they share a Redis
 	args    []string // further flags of the server
@@ -49,10 +50,10 @@ func scenarios() []scenario {
 		{name: "E", load: "E", about: "%d times: connect, join one of 100 rooms, leave", members: 4000, rooms: 100},
 		{name: "F", load: "F", about: "4 KiB JSON, permessage-deflate, 1 room × %d members, 1 outstanding", members: 500, rooms: 1, window: 1, deflate: true},
 
-		{name: "10 members", load: "A", about: "1 room × %d members, 1 outstanding", members: 10, rooms: 1, window: 1, own: true},
-		{name: "100 members", load: "A", about: "the same with %d", members: 100, rooms: 1, window: 1, own: true},
-		{name: "1,000 members", load: "A", about: "the same with %d", members: 1000, rooms: 1, window: 1, own: true},
-		{name: "10,000 members", load: "A", about: "the same with %d", members: 10000, rooms: 1, window: 1, own: true},
+		{name: "10 members", load: "A", about: "1 room × %d members, 1 outstanding", members: 10, rooms: 1, window: 1, own: true, floor: true},
+		{name: "100 members", load: "A", about: "the same with %d", members: 100, rooms: 1, window: 1, own: true, floor: true},
+		{name: "1,000 members", load: "A", about: "the same with %d", members: 1000, rooms: 1, window: 1, own: true, floor: true},
+		{name: "10,000 members", load: "A", about: "the same with %d", members: 10000, rooms: 1, window: 1, own: true, floor: true},
 		{name: "500 rooms", load: "rooms", about: "%d members, each pair in one room of its own, each a closed loop over its rooms", members: 1000, rooms: 500, own: true},
 		{name: "10,000 rooms", load: "rooms", about: "%d members, each pair in 20 rooms of its own", members: 1000, rooms: 10_000, own: true},
 		{name: "100,000 rooms", load: "rooms", about: "%d members, each pair in 200 rooms of its own", members: 1000, rooms: 100_000, own: true},
@@ -205,7 +206,7 @@ func (p *plan) build() error {
 func (p *plan) round(rep int) {
 	for _, sc := range p.scenarios {
 		for _, sv := range p.servers {
-			if sv.scope != "" && !strings.Contains(sv.scope, sc.name) || sc.own && sv.name != "wardroom" {
+			if sv.scope != "" && !strings.Contains(sv.scope, sc.name) || sc.own && sv.name != "wardroom" && (!sc.floor || sv.name != "floor") {
 				continue
 			}
 			r, err := p.once(sc, sv)
@@ -335,8 +336,9 @@ func (p *plan) startRedis(ctx context.Context) (addr string, stop func(), err er
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
+	var dialer net.Dialer
 	for range 100 {
-		if c, err := net.Dial("tcp", addr); err == nil {
+		if c, err := dialer.DialContext(ctx, "tcp", addr); err == nil {
 			_ = c.Close()
 			return addr, stop, nil
 		}

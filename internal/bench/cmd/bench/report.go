@@ -103,15 +103,16 @@ func (p *plan) report(w io.Writer, reps int) {
 		fmt.Fprint(w, "\nWhether the load was the limit, and how much was joined:\n\n")
 		p.table(w, p.servers, further)
 	}
-	if i := slices.IndexFunc(p.servers, func(s server) bool { return s.name == "wardroom" }); i >= 0 && slices.ContainsFunc(p.scenarios, func(s scenario) bool { return s.own }) {
-		fmt.Fprint(w, "\nwardroom alone, as rooms, members and refusals become many, and with nodes that share a Redis:\n\n")
+	alone := slices.DeleteFunc(slices.Clone(p.servers), func(s server) bool { return s.name != "wardroom" && s.name != "floor" })
+	if len(alone) > 0 && slices.ContainsFunc(p.scenarios, func(s scenario) bool { return s.own }) {
+		fmt.Fprint(w, "\nwardroom, as rooms, members and refusals become many, and with nodes that share a Redis:\n\n")
 		for _, s := range p.scenarios {
 			if s.own {
 				fmt.Fprintf(w, "- %s: "+s.about+"\n", s.name, s.members)
 			}
 		}
 		fmt.Fprint(w, "\n")
-		p.table(w, p.servers[i:i+1], growth())
+		p.table(w, alone, growth())
 	}
 	for _, f := range p.failures {
 		fmt.Fprintf(w, "\nFailed: %s\n", f)
@@ -131,7 +132,7 @@ func between(path, text string) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%s has no place for the table", path)
 	}
-	return os.WriteFile(path, []byte(before+begin+text+end+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(path, []byte(before+begin+text+end+after), 0o644)
 }
 
 func (p *plan) table(w io.Writer, servers []server, list []row) {
