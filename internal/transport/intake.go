@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 
 	"github.com/coder/websocket"
@@ -103,6 +104,9 @@ func newIntake(deflate bool) *intake {
 	if err != nil {
 		panic("transport: " + err.Error()) // a sound handshake is accepted
 	}
+	// The library's finalizer would keep it for ever: what it reads through
+	// refers back to it, and a ring with a finalizer in it is not collected.
+	runtime.SetFinalizer(ws, nil)
 	t.ws = ws
 	return t
 }

@@ -3,8 +3,11 @@ package transport
 import (
 	"bytes"
 	"compress/flate"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"weak"
 )
 
 // What a client puts behind the end of its compressed data stays with it,
@@ -68,4 +71,17 @@ func TestIntakeAfterEverything(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the pool forgets is collected.
+func TestForgottenIntakeIsCollected(t *testing.T) {
+	for _, deflate := range []bool{false, true} {
+		in := weak.Make(newIntake(deflate))
+		for end := time.Now().Add(10 * time.Second); in.Value() != nil; {
+			runtime.GC()
+			if time.Now().After(end) {
+				t.Fatalf("deflate %t: still there", deflate)
+			}
+		}
+	}
 }
