@@ -13,7 +13,7 @@ import (
 
 // What an idle member costs, with its session, presence and seat: a few KiB of
 // heap, this test's end of the connection included, and no goroutine.
-func TestIdleMembersAreSmall(t *testing.T) {
+func TestIdleMembersAllocateLittle(t *testing.T) {
 	if race {
 		t.Skip("the race detector makes everything larger")
 	}

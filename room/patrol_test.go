@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,17 +142,33 @@ func TestUnheardUnmute(t *testing.T) {
 // looking is a store that counts what it is asked, and can fail.
 type looking struct {
 	room.Inspector
+
+	mu    sync.Mutex // protects what follows
 	asked [][]room.Inspection
 	fails int
 }
 
 func (s *looking) Inspect(ctx context.Context, asks []room.Inspection) ([]room.Finding, error) {
+	s.mu.Lock()
 	s.asked = append(s.asked, asks)
-	if s.fails > 0 {
+	fails := s.fails > 0
+	if fails {
 		s.fails--
+	}
+	s.mu.Unlock()
+	if fails {
 		return nil, room.ErrUnavailable
 	}
 	return s.Inspector.Inspect(ctx, asks)
+}
+
+// take returns what was asked so far, and fails the next calls.
+func (s *looking) take(fails int) [][]room.Inspection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked, s.fails = nil, fails
+	return asked
 }
 
 // What a round costs is a call for every 500 seats, and one that fails is made
@@ -167,10 +184,10 @@ func TestPatrolCost(t *testing.T) {
 				v.must("join", inRoom(fmt.Sprintf("cubicle:%d-%d", i, j)))
 			}
 		}
-		store.asked = nil
+		store.take(0)
 		time.Sleep(21 * time.Second)
-		seats := 0
-		for _, call := range store.asked {
+		seats, calls := 0, store.take(2)
+		for _, call := range calls {
 			n := 0
 			for _, ask := range call {
 				n += len(ask.Seats)
@@ -180,13 +197,12 @@ func TestPatrolCost(t *testing.T) {
 			}
 			seats += n
 		}
-		if len(store.asked) != 3 || seats != 1120 {
-			t.Errorf("%d calls for %d seats", len(store.asked), seats)
+		if len(calls) != 3 || seats != 1120 {
+			t.Errorf("%d calls for %d seats", len(calls), seats)
 		}
-		store.asked, store.fails = nil, 2
 		time.Sleep(30 * time.Second)
-		if len(store.asked) < 6 {
-			t.Errorf("%d calls after some had failed", len(store.asked))
+		if n := len(store.take(0)); n < 6 {
+			t.Errorf("%d calls after some had failed", n)
 		}
 	})
 }
