@@ -20,6 +20,10 @@ const (
 	tripAfter = 3
 	// probeEvery is how often one call may see whether it is back.
 	probeEvery = 100 * time.Millisecond
+	// enough is how much of the timeout, in percent, a caller has to have waited
+	// for it to count. Callers with a deadline of their own of the same length
+	// wait a little less.
+	enough = 80
 )
 
 // Circuit makes calls fail at once while Redis is known to be away, so that
@@ -35,7 +39,8 @@ func NewCircuit() *Circuit { return &Circuit{} }
 
 // Do calls f, with a context that ends after timeout where that is positive,
 // and returns its error, or ErrAway without calling it. An error of Redis's own
-// is an answer; that the caller has given up says nothing about Redis.
+// is an answer; that the caller has given up says nothing about Redis, unless
+// it has waited for most of the timeout.
 func (c *Circuit) Do(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -43,6 +48,7 @@ func (c *Circuit) Do(ctx context.Context, timeout time.Duration, f func(context.
 	if !c.enter() {
 		return ErrAway
 	}
+	began := time.Now()
 	inner, cancel := Deadline(ctx, timeout)
 	defer cancel()
 	err := f(inner)
@@ -50,7 +56,7 @@ func (c *Circuit) Do(ctx context.Context, timeout time.Duration, f func(context.
 	switch {
 	case err == nil, errors.As(err, &own):
 		c.answered()
-	case ctx.Err() == nil:
+	case ctx.Err() == nil, timeout > 0 && time.Since(began) >= timeout*enough/100:
 		c.unanswered()
 	}
 	if err != nil && inner.Err() != nil && ctx.Err() == nil {

@@ -86,3 +86,25 @@ func TestCircuitStays(t *testing.T) {
 		t.Error("away")
 	}
 }
+
+// Callers whose own deadline comes just before the timeout have waited for
+// Redis; those who give up early have not.
+func TestCircuitWithCallersDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		for _, tt := range []struct {
+			own  time.Duration
+			away bool
+		}{{990 * time.Millisecond, true}, {100 * time.Millisecond, false}} {
+			c := NewCircuit()
+			for range tripAfter {
+				ctx, cancel := context.WithTimeout(t.Context(), tt.own)
+				_ = c.Do(ctx, time.Second, hang)
+				cancel()
+			}
+			if c.Away() != tt.away {
+				t.Errorf("after calls with %v: away is %v", tt.own, c.Away())
+			}
+		}
+	})
+}

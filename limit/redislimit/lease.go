@@ -3,6 +3,7 @@ package redislimit
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardroom/wardroom/limit"
@@ -28,7 +29,14 @@ type Leased struct {
 
 // purse is what was borrowed for one key.
 type purse struct {
-	mu      sync.Mutex // held while borrowing, so that one caller does it for all
+	// busy has an element while a caller uses what follows, also while it
+	// borrows, so that one does it for all.
+	busy chan struct{}
+	// failures counts how often borrowing failed, and failed is the last time's
+	// error. failures is read without busy.
+	failures atomic.Uint64
+	failed   error
+
 	rate    limit.Rate
 	left    int
 	expires time.Time
@@ -57,8 +65,16 @@ func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (li
 		return l.from.Allow(ctx, key, r, n)
 	}
 	p := l.purse(key)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	failures := p.failures.Load()
+	select {
+	case p.busy <- struct{}{}:
+	case <-ctx.Done():
+		return limit.Decision{}, ctx.Err()
+	}
+	defer func() { <-p.busy }()
+	if p.failures.Load() != failures {
+		return limit.Decision{}, p.failed // who borrowed for us all this while has failed
+	}
 	now := time.Now()
 	if p.rate != r {
 		p.left, p.refusedCount = 0, 0
@@ -81,6 +97,10 @@ func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (li
 		if err == nil && !d.OK {
 			p.refused, p.refusedCount, p.refusedAt = d, n, now
 		}
+		if err != nil && ctx.Err() == nil {
+			p.failed = err
+			p.failures.Add(1)
+		}
 		if err != nil || !d.OK {
 			return d, err
 		}
@@ -97,17 +117,19 @@ func (l *Leased) purse(key string) *purse {
 	if now := time.Now(); now.Sub(l.swept) > sweepEvery {
 		l.swept = now
 		for k, p := range l.purses {
-			if p.mu.TryLock() {
+			select {
+			case p.busy <- struct{}{}:
 				if now.After(p.expires) {
 					delete(l.purses, k)
 				}
-				p.mu.Unlock()
+				<-p.busy
+			default:
 			}
 		}
 	}
 	p := l.purses[key]
 	if p == nil {
-		p = &purse{}
+		p = &purse{busy: make(chan struct{}, 1)}
 		l.purses[key] = p
 	}
 	return p

@@ -46,6 +46,7 @@ type Limiter struct {
 	keys    redisx.Keys
 	timeout time.Duration
 	allow   redisx.Script
+	circuit *redisx.Circuit
 }
 
 var _ limit.Limiter = (*Limiter)(nil)
@@ -54,7 +55,7 @@ var _ limit.Limiter = (*Limiter)(nil)
 func New(client rueidis.Client, opts ...Option) *Limiter {
 	l := &Limiter{
 		client: client, keys: redisx.NewKeys(""), timeout: redisx.DefaultTimeout,
-		allow: redisx.NewScript(allowText, false),
+		allow: redisx.NewScript(allowText, false), circuit: redisx.NewCircuit(),
 	}
 	for _, opt := range opts {
 		opt(l)
@@ -62,7 +63,8 @@ func New(client rueidis.Client, opts ...Option) *Limiter {
 	return l
 }
 
-// Allow implements [limit.Limiter]. An error of Redis wraps [ErrUnavailable].
+// Allow implements [limit.Limiter]. An error of Redis wraps [ErrUnavailable],
+// and comes at once while Redis is known to be away.
 func (l *Limiter) Allow(ctx context.Context, key string, r limit.Rate, n int) (limit.Decision, error) {
 	switch {
 	case n < 0:
@@ -73,9 +75,16 @@ func (l *Limiter) Allow(ctx context.Context, key string, r limit.Rate, n int) (l
 	if err := r.Validate(); err != nil {
 		return limit.Decision{}, err
 	}
-	reply, err := l.allow.Run(ctx, l.client, l.timeout, ErrUnavailable, []string{l.keys.Key("l", key)}, []string{
-		strconv.Itoa(r.Events), strconv.FormatInt(int64(r.Per), 10), strconv.Itoa(r.Size()), strconv.Itoa(n),
+	var reply []rueidis.RedisMessage
+	err := l.circuit.Do(ctx, l.timeout, func(ctx context.Context) (err error) {
+		reply, err = l.allow.Run(ctx, l.client, 0, ErrUnavailable, []string{l.keys.Key("l", key)}, []string{
+			strconv.Itoa(r.Events), strconv.FormatInt(int64(r.Per), 10), strconv.Itoa(r.Size()), strconv.Itoa(n),
+		})
+		return err
 	})
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if err != nil {
 		return limit.Decision{}, err
 	}

@@ -119,3 +119,37 @@ func TestLeaseExpires(t *testing.T) {
 		t.Errorf("the lease outlived its time: %d calls, %v", shared.calls.Load()-before, err)
 	}
 }
+
+// While Redis is away nobody waits for it longer than the deadline, however
+// many ask for one key, and after a few calls nobody waits at all.
+func TestAway(t *testing.T) {
+	server := redistest.Start(t)
+	const timeout = 300 * time.Millisecond
+	l := redislimit.Lease(redislimit.New(server.Client(), redislimit.WithTimeout(timeout)))
+	rate := limit.Rate{Events: 1000, Per: time.Hour, Burst: 1000}
+	server.Pause()
+	defer server.Resume()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			began := time.Now()
+			if _, err := l.Allow(context.Background(), "k", rate, 1); !errors.Is(err, redislimit.ErrUnavailable) {
+				t.Errorf("away: %v", err)
+			}
+			if took := time.Since(began); took > 2*timeout {
+				t.Errorf("a call took %v", took)
+			}
+		})
+	}
+	wg.Wait()
+	began := time.Now()
+	const calls = 100
+	for range calls {
+		if _, err := l.Allow(context.Background(), "k", rate, 1); !errors.Is(err, redislimit.ErrUnavailable) {
+			t.Errorf("away: %v", err)
+		}
+	}
+	if took := time.Since(began); took > calls/4*timeout {
+		t.Errorf("%d calls took %v", calls, took)
+	}
+}
