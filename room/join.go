@@ -73,6 +73,12 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	if err != nil {
 		return nil, nil, err
 	}
+	if r.Since != nil && settings.History.Messages > 0 {
+		if err := c.abreast(ctx, h, Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}); err != nil {
+			s.closeHall(h)
+			return nil, nil, err
+		}
+	}
 	seat, at, err := c.takePlace(ctx, h, settings, rec)
 	if err != nil {
 		s.closeHall(h)

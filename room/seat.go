@@ -273,7 +273,7 @@ func (c *Conn) dismiss(room string, done func()) {
 
 const (
 	dismissAgain     = 100 * time.Millisecond
-	dismissAgainMost = 10 * time.Second
+	dismissAgainMost = 2 * time.Second
 )
 
 // afterLeave calls the host's hook.
