@@ -1,0 +1,103 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/wardroom/wardroom/internal/redistest"
+)
+
+// small is the plan of storms that are about servers rather than clients.
+var small = plan{guests: 60, halls: 4, lives: 2, every: time.Second}
+
+// brew makes a storm of a small crowd on nodes whose stores have a client of
+// their own each. end ends it, and fails the test for what was violated.
+func brew(t *testing.T, name string, n int, option func(i int) rueidis.ClientOption) (s *storm, end func()) {
+	t.Helper()
+	o := newOracle(newSheet(name))
+	pulse := newPulse()
+	t.Cleanup(pulse.end)
+	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
+	nodes, stop, err := openAll(logger(t), n, onRedis(t, watch, option))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	c := gather(o, nodes, small, *seed)
+	leave := sync.OnceFunc(c.leave)
+	t.Cleanup(leave)
+	if err := c.arrive(); err != nil {
+		t.Fatal(err)
+	}
+	s = &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(*seed, 3)), on: nodes, within: time.Second, churn: 1}
+	return s, func() {
+		leave()
+		watch.late.Wait()
+		o.settle(t)
+	}
+}
+
+// TestCluster breaks a Redis Cluster. A failover that is asked for and the move
+// of a slot lose nothing; a promotion may lose what had not reached the replica.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	s, end := brew(t, "Redis Cluster", 2, func(int) rueidis.ClientOption {
+		return rueidis.ClientOption{InitAddress: cluster.Addrs()}
+	})
+	slot := func(hall int) int { return cluster.Slot(fmt.Sprintf("wardroom:{r:hall:%d}:log", hall)) }
+	for _, st := range []step{
+		{name: "slots migrated", renews: true, do: func(*storm) {
+			for hall := range small.halls {
+				from := cluster.Primary(slot(hall))
+				for other := range slotsApart {
+					if to := cluster.Primary(other * slotsEach); to != from {
+						cluster.Migrate(slot(hall), to)
+						break
+					}
+				}
+			}
+		}},
+		{name: "replica promoted on request", renews: true, do: func(*storm) { cluster.Failover(slot(0)) }},
+		{name: "primary killed, replica promoted", loses: true, calm: true, do: func(*storm) {
+			was := cluster.Primary(slot(1))
+			was.Kill()
+			cluster.Promoted(slot(1), was)
+			was.Restart()
+		}},
+	} {
+		t.Run(st.name, func(t *testing.T) { s.run(t, st) })
+	}
+	end()
+}
+
+// A slot in each third of all, which is another primary's each.
+const (
+	slotsApart = 3
+	slotsEach  = 16384/slotsApart + 1
+)
+
+// TestSentinel has Sentinels promote replicas.
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	sentinel := redistest.StartSentinel(t)
+	s, end := brew(t, "Redis with Sentinels", 2, func(int) rueidis.ClientOption {
+		return rueidis.ClientOption{InitAddress: sentinel.Addrs(), Sentinel: rueidis.SentinelOption{MasterSet: redistest.PrimaryName}}
+	})
+	for _, st := range []step{
+		{name: "failover by Sentinels", loses: true, calm: true, do: func(*storm) { sentinel.Failover() }},
+		{name: "primary killed, failover by Sentinels", loses: true, calm: true, do: func(*storm) {
+			was := sentinel.Primary()
+			was.Kill()
+			sentinel.Promoted(was)
+		}},
+	} {
+		t.Run(st.name, func(t *testing.T) { s.run(t, st) })
+	}
+	end()
+}
