@@ -72,7 +72,7 @@ func rehearse(t *testing.T, m mutant) *oracle {
 	s.do(step{name: "more", most: time.Second, do: func(s *storm) { pause(t.Context(), 100*time.Millisecond) }})
 	from := time.Now()
 	s.do(step{name: "rest", calm: true, most: time.Second, do: func(s *storm) {
-		pause(t.Context(), 500*time.Millisecond)
+		pause(t.Context(), 800*time.Millisecond)
 		s.o.local(from, time.Now().Add(-200*time.Millisecond), func(name string, node int) []string {
 			return s.crowd.there(name, node, from)
 		})
@@ -218,12 +218,14 @@ func mutants() []mutant {
 				return b.Publish(ctx, m, keep)
 			}}
 		}),
-		deliver("keeps quiet", mute, func(next func(room.Message)) func(room.Message) {
-			return func(m room.Message) {
-				if m.Kind != room.KindMessage || m.Offset != 0 {
-					next(m)
+		broker("keeps quiet", mute, func(b room.Broker) room.Broker {
+			return delivering{b, func(next func(room.Message)) func(room.Message) {
+				return func(m room.Message) {
+					if m.Kind != room.KindMessage || m.Offset != 0 {
+						next(m)
+					}
 				}
-			}
+			}}
 		}),
 		broker("hangs", overdue, func(b room.Broker) room.Broker {
 			var n atomic.Int64
