@@ -26,10 +26,13 @@ type Broker struct {
 	node    [8]byte
 	ops     atomic.Uint64
 	lanes   []*lane
-	feeders []*feeder
-	lines   lines
-	fills   fills
-	told    atomic.Int64 // when seldom logged last, in Unix nanoseconds
+	// safeLanes are there when replicas are waited for: as many as lanes, each
+	// for the same rooms.
+	safeLanes []*lane
+	feeders   []*feeder
+	lines     lines
+	fills     fills
+	told      atomic.Int64 // when seldom logged last, in Unix nanoseconds
 
 	mu     sync.RWMutex     // protects what follows
 	feeds  map[string]*feed // by channel
@@ -181,7 +184,11 @@ func (b *Broker) Publish(ctx context.Context, m room.Message, keep room.Retentio
 	if local {
 		f.begin(op)
 	}
-	reply, err := b.run(ctx, r, publishScript, args)
+	run := b.run
+	if keep.Messages > 0 {
+		run = b.runSafe
+	}
+	reply, err := run(ctx, r, publishScript, args)
 	away := err != nil && !errors.Is(err, context.Canceled)
 	if local && f.end(op, m, away) && away && m.Kind == room.KindMessage {
 		return room.Receipt{At: m.At}, nil
@@ -211,7 +218,7 @@ func (b *Broker) Amend(ctx context.Context, m room.Message, author string, keep 
 	args = append(args, retention(keep)...)
 	args = append(args, millis(m.At), rueidis.BinaryString(appendBody(nil, &m, op)), strconv.FormatUint(m.Target, 10), redact,
 		rueidis.BinaryString(m.Data), strconv.Itoa(int(room.KindMessage)), strconv.Itoa(int(room.KindEdited)))
-	reply, err := b.run(ctx, r, amendScript, args)
+	reply, err := b.runSafe(ctx, r, amendScript, args)
 	if err != nil {
 		return room.Receipt{}, err
 	}
@@ -325,7 +332,7 @@ func decodeEntries(reply rueidis.RedisMessage) ([]entry, error) {
 // Forget implements [room.Broker].
 func (b *Broker) Forget(ctx context.Context, name string) error {
 	k, f := b.find(name)
-	_, err := b.run(ctx, k, forgetScript, b.args(f, 0))
+	_, err := b.runSafe(ctx, k, forgetScript, b.args(f, 0))
 	return err
 }
 

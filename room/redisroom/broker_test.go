@@ -33,19 +33,19 @@ func TestBrokerConformsWithSentinels(t *testing.T) {
 }
 
 // conformBroker runs the suite, which then takes each client for a node of its own.
-func conformBroker(t *testing.T, one, two rueidis.Client) {
+func conformBroker(t *testing.T, one, two rueidis.Client, opts ...redisroom.Option) {
 	t.Helper()
 	var n atomic.Int64
 	var prefixes sync.Map // of brokers
 	// On a busy machine a call may take its time.
-	patient := redisroom.WithTimeout(5 * time.Second)
+	opts = append(opts, redisroom.WithTimeout(5*time.Second))
 	roomtest.TestBroker(t, func(t *testing.T) room.Broker {
 		prefix := fmt.Sprintf("t%d:", n.Add(1))
-		b := node(t, one, redisroom.WithPrefix(prefix), patient)
+		b := node(t, one, append(opts, redisroom.WithPrefix(prefix))...)
 		prefixes.Store(b, prefix)
 		return b
 	}, roomtest.BrokerOptions{RealTime: true, Delivery: 20 * time.Second, Peer: func(t *testing.T, of room.Broker) room.Broker {
 		prefix, _ := prefixes.Load(of)
-		return node(t, two, redisroom.WithPrefix(prefix.(string)), patient)
+		return node(t, two, append(opts, redisroom.WithPrefix(prefix.(string)))...)
 	}})
 }

@@ -17,8 +17,9 @@ type health struct {
 	away atomic.Bool
 	last atomic.Int64 // when Redis last answered, in Unix nanoseconds
 
-	mu    sync.Mutex // protects since; held while away changes
-	since time.Time
+	mu       sync.Mutex // protects what follows; held while away changes
+	since    time.Time
+	doubting bool
 }
 
 const probeEvery = 100 * time.Millisecond
@@ -30,7 +31,7 @@ func (h *health) answered() { h.last.Store(time.Now().UnixNano()) }
 
 // late notes that a call was not answered by its deadline.
 func (h *health) late(c *call) {
-	if h.away.Load() || h.last.Load() > c.began.UnixNano() || h.b.ctx.Err() != nil {
+	if !h.suspect(c) {
 		return
 	}
 	h.mu.Lock()
@@ -43,16 +44,47 @@ func (h *health) late(c *call) {
 	h.b.spawn(func() { h.probe(c.keys[0]) })
 }
 
+// doubt is late for a call that may have waited for others than Redis: it is
+// asked before it is taken to be away.
+func (h *health) doubt(c *call) {
+	if !h.suspect(c) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.doubting {
+		return
+	}
+	h.doubting = true
+	h.b.spawn(func() {
+		began := time.Now()
+		err := h.ask(c.keys[0])
+		h.mu.Lock()
+		h.doubting = false
+		h.mu.Unlock()
+		if err == nil {
+			h.answered()
+		} else {
+			h.late(&call{keys: c.keys, began: began})
+		}
+	})
+}
+
+// suspect says whether there was no sign of life since a call began.
+func (h *health) suspect(c *call) bool {
+	return !h.away.Load() && h.last.Load() <= c.began.UnixNano() && h.b.ctx.Err() == nil
+}
+
+func (h *health) ask(key string) error {
+	ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
+	defer cancel()
+	return h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
+}
+
 // probe asks for a key until Redis answers.
 func (h *health) probe(key string) {
 	h.b.cfg.log.LogAttrs(h.b.ctx, slog.LevelError, "redis_down", slog.String("component", "broker"))
-	for {
-		ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
-		err := h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
-		cancel()
-		if err == nil {
-			break
-		}
+	for h.ask(key) != nil {
 		if !h.b.sleep(probeEvery) {
 			return
 		}
@@ -93,6 +125,13 @@ func (b *Broker) seldom(tell func()) {
 	if now-last >= int64(time.Second) && b.told.CompareAndSwap(last, now) {
 		b.spawn(tell)
 	}
+}
+
+// few logs that replicas are missing.
+func (b *Broker) few() {
+	b.seldom(func() {
+		b.cfg.log.LogAttrs(b.ctx, slog.LevelError, "redis_replicas_missing", slog.String("component", "broker"), slog.Int("want", b.cfg.replicas))
+	})
 }
 
 // lost logs that a room has lost messages.

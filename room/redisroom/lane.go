@@ -21,6 +21,7 @@ import (
 type lane struct {
 	b      *Broker
 	health *health
+	safe   bool          // its calls are answered when enough replicas have them
 	wake   chan struct{} // holds one while there is something in queue
 
 	mu    sync.Mutex // protects queue
@@ -35,6 +36,8 @@ type call struct {
 	began    time.Time
 	deadline time.Time
 	size     int           // bytes of args
+	to       string        // the server that a cluster has sent it to
+	asking   bool          // and that must be told so: the slot is on its way there
 	done     chan struct{} // closed when reply and err are there
 	reply    []rueidis.RedisMessage
 	err      error
@@ -67,6 +70,16 @@ var (
 // run calls a script for a room. The caller must not change args any more. When
 // it fails the script may have been run nevertheless, or be run yet.
 func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
+	return b.runIn(ctx, false, r, s, args)
+}
+
+// runSafe is run for what must not get lost: it is answered only when as many
+// replicas have it as the broker was told to wait for.
+func (b *Broker) runSafe(ctx context.Context, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
+	return b.runIn(ctx, b.cfg.replicas > 0, r, s, args)
+}
+
+func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
 	}
@@ -74,6 +87,9 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 		return nil, errDown
 	}
 	l := b.lane(r)
+	if safe {
+		l = b.safeLanes[b.laneOf(r)]
+	}
 	if l.health.down() {
 		return nil, errDown
 	}
@@ -99,7 +115,7 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 			return c.reply, c.err
 		default:
 		}
-		l.health.late(c)
+		l.late(c)
 		return nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())
@@ -117,21 +133,40 @@ func (b *Broker) makeLanes() {
 	}
 	one := &health{b: b}
 	for range n {
-		l := &lane{b: b, health: one, wake: make(chan struct{}, 1)}
 		if b.lines.cluster {
-			l.health = &health{b: b}
+			one = &health{b: b}
 		}
-		b.lanes = append(b.lanes, l)
-		b.wg.Go(l.run)
+		b.lanes = append(b.lanes, b.newLane(one, false))
+		if b.cfg.replicas > 0 {
+			b.safeLanes = append(b.safeLanes, b.newLane(one, true))
+		}
 	}
 }
 
-// lane is the one that a room's calls take.
-func (b *Broker) lane(r *keys) *lane {
+func (b *Broker) newLane(h *health, safe bool) *lane {
+	l := &lane{b: b, health: h, safe: safe, wake: make(chan struct{}, 1)}
+	b.wg.Go(l.run)
+	return l
+}
+
+// lane is the one that a room's calls take, but for those that must be safe.
+func (b *Broker) lane(r *keys) *lane { return b.lanes[b.laneOf(r)] }
+
+func (b *Broker) laneOf(r *keys) int {
 	if b.lines.cluster {
-		return b.lanes[slotOf(r.channel)*len(b.lanes)/slots]
+		return slotOf(r.channel) * len(b.lanes) / slots
 	}
-	return b.lanes[r.hash%uint64(len(b.lanes))]
+	return int(r.hash % uint64(len(b.lanes)))
+}
+
+// late notes that a call was not answered by its deadline. In a safe lane that
+// may be for replicas that are away, and says nothing yet of Redis itself.
+func (l *lane) late(c *call) {
+	if l.safe {
+		l.health.doubt(c)
+	} else {
+		l.health.late(c)
+	}
 }
 
 func (l *lane) add(c *call) bool {
@@ -203,8 +238,13 @@ func (l *lane) send(batch []*call) {
 		}
 		now := time.Now()
 		// Half of what is left, so that an answer that got lost leaves time
-		// for asking again.
-		limit := now.Add(max(last.Sub(now)/2, time.Millisecond))
+		// for asking again; where replicas are waited for it is more.
+		left := last.Sub(now)
+		share := left / 2
+		if l.safe {
+			share = left - left/4
+		}
+		limit := now.Add(max(share, time.Millisecond))
 		ctx, cancel := context.WithDeadline(b.ctx, limit)
 		batch = l.attempt(ctx, batch)
 		cancel()
@@ -217,7 +257,7 @@ func (l *lane) send(batch []*call) {
 				return true
 			}
 			c.finish(nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded))
-			l.health.late(c)
+			l.late(c)
 			return false
 		})
 		if len(batch) == 0 || l.health.down() && attempt > 0 {
@@ -239,44 +279,71 @@ func (c *call) finish(reply []rueidis.RedisMessage, err error) {
 
 // attempt makes the calls once and returns those that are to be repeated.
 func (l *lane) attempt(ctx context.Context, batch []*call) []*call {
-	b := l.b
-	commands := make(rueidis.Commands, len(batch))
-	for i, c := range batch {
-		commands[i] = b.client.B().Evalsha().Sha1(c.script.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
-	}
-	results := b.client.DoMulti(ctx, commands...)
+	answers := l.exchange(ctx, batch, false)
 	var unknown []int
-	for i, r := range results {
-		if err, ok := rueidis.IsRedisErr(r.Error()); ok && err.IsNoScript() {
+	var texts []*call
+	for i, a := range answers {
+		if err, ok := rueidis.IsRedisErr(a.err); ok && err.IsNoScript() {
 			unknown = append(unknown, i)
+			texts = append(texts, batch[i])
 		}
 	}
 	if len(unknown) > 0 {
-		texts := make(rueidis.Commands, len(unknown))
-		for i, n := range unknown {
-			c := batch[n]
-			texts[i] = b.client.B().Eval().Script(c.script.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
-		}
-		for i, r := range b.client.DoMulti(ctx, texts...) {
-			results[unknown[i]] = r
+		for i, a := range l.exchange(ctx, texts, true) {
+			answers[unknown[i]] = a
 		}
 	}
 	n := 0
-	for i, r := range results {
-		c := batch[i]
-		reply, err := r.ToArray()
-		if err != nil && repeatable(err) {
+	for i, a := range answers {
+		c, err := batch[i], a.err
+		few := errors.Is(err, errReplicas)
+		if few {
+			l.health.answered()
+			l.b.few()
+		}
+		// When there is hardly any time left no replica will come in it.
+		if few && time.Until(c.deadline) >= leastWait || err != nil && !few && repeatable(err) {
 			batch[n] = c
 			n++
 			continue
 		}
 		l.health.answered()
-		if err != nil {
+		if err != nil && !few {
 			err = fmt.Errorf("%w: redis: %w", room.ErrUnavailable, err)
 		}
-		c.finish(reply, err)
+		c.finish(a.reply, err)
 	}
 	return batch[:n]
+}
+
+// answer is what became of a call.
+type answer struct {
+	reply []rueidis.RedisMessage
+	err   error
+}
+
+// exchange sends calls, whose scripts are named or are given as texts, and
+// returns the answers in the same order.
+func (l *lane) exchange(ctx context.Context, batch []*call, texts bool) []answer {
+	if l.safe {
+		return l.exchangeSafe(ctx, batch, texts)
+	}
+	commands := make(rueidis.Commands, len(batch))
+	for i, c := range batch {
+		commands[i] = l.b.command(c, texts)
+	}
+	answers := make([]answer, len(batch))
+	for i, r := range l.b.client.DoMulti(ctx, commands...) {
+		answers[i].reply, answers[i].err = r.ToArray()
+	}
+	return answers
+}
+
+func (b *Broker) command(c *call, text bool) rueidis.Completed {
+	if text {
+		return b.client.B().Eval().Script(c.script.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
+	}
+	return b.client.B().Evalsha().Sha1(c.script.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
 }
 
 // repeatable says whether a call that failed so may do better the next time.

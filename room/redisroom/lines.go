@@ -197,3 +197,14 @@ func (s *lines) client(addr string) rueidis.Client {
 	}
 	return s.b.client.Nodes()[addr]
 }
+
+// ownerOf is the address of the server that a key of a cluster is on, as far as
+// that is known.
+func (s *lines) ownerOf(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owners == nil {
+		return ""
+	}
+	return s.owners[slotOf(key)]
+}

@@ -12,8 +12,8 @@ func TestOptions(t *testing.T) {
 	if cfg.timeout != redisx.DefaultTimeout || cfg.log == nil || cfg.keys != redisx.NewKeys("") {
 		t.Errorf("the defaults are %+v", cfg)
 	}
-	cfg = options([]Option{WithPrefix("x:"), WithTimeout(time.Second)})
-	if cfg.timeout != time.Second || cfg.keys.Key("r", "a") != "x:{r:a}" {
+	cfg = options([]Option{WithPrefix("x:"), WithTimeout(time.Second), WithReplicas(2)})
+	if cfg.timeout != time.Second || cfg.replicas != 2 || cfg.keys.Key("r", "a") != "x:{r:a}" {
 		t.Errorf("the options are %+v", cfg)
 	}
 	defer func() {

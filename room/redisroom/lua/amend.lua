@@ -14,6 +14,7 @@ local said, edited = tonumber(ARGV[17]), tonumber(ARGV[18])
 open()
 local before = seen_call(op)
 if before then
+  touch()
   local o, t, e = string.match(before, '^(%d+) (%-?%d+) (%w*) ')
   return {1, e, tonumber(o), t}
 end

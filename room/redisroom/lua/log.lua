@@ -89,6 +89,13 @@ local function open()
   end
 end
 
+-- touch writes what is there already, when there is nothing else to write: WAIT
+-- waits for the last write of its connection (before Redis 7.2 for the last
+-- command), and what was done before may have come through another.
+local function touch()
+  redis.call('HSET', meta, 'g', gen)
+end
+
 local function sequence(entry)
   return struct.unpack('>I6', entry, 2)
 end

@@ -20,6 +20,7 @@ else
   before = seen_call(op)
 end
 if before then
+  touch()
   local o, t, e, by = string.match(before, '^(%d+) (%-?%d+) (%w*) (.*)$')
   return {by == op and 1 or 2, e, tonumber(o), t}
 end
