@@ -2,6 +2,7 @@ package redisroom_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,7 +39,7 @@ func conformBroker(t *testing.T, one, two rueidis.Client, opts ...redisroom.Opti
 	var n atomic.Int64
 	var prefixes sync.Map // of brokers
 	// On a busy machine a call may take its time.
-	opts = append(opts, redisroom.WithTimeout(5*time.Second))
+	opts = slices.Clip(append(opts, patient()))
 	roomtest.TestBroker(t, func(t *testing.T) room.Broker {
 		prefix := fmt.Sprintf("t%d:", n.Add(1))
 		b := node(t, one, append(opts, redisroom.WithPrefix(prefix))...)

@@ -29,12 +29,25 @@
 // cannot be had any more, because Redis has lost it or too much of what is not
 // stored was said meanwhile, subscribers are told with a [room.KindLost].
 //
+// Its keys, all of a room in one slot, {r:ROOM}: and then meta, log, tail, ids,
+// ids2, ops, ops2 and edits; {r:ROOM} is the channel.
+//
 // # The store
 //
 // Whatever a call does it does in one script, in one round trip; those that
 // have to do with who owns a room take up to four. Rooms are spread over 256
-// shards, each of which is one slot of a Cluster and has indices over its rooms
-// (the keys are in docs/DESIGN.md). All that is counted is exact.
+// shards, each of which is one slot of a Cluster and has indices over its rooms.
+// All that is counted is exact. The keys, behind the prefix:
+//
+//	{rs:SHARD}:record:ROOM     the record and its version
+//	{rs:SHARD}:members:ROOM    users, users:ROOM and seats:ROOM their connections
+//	{rs:SHARD}:sanctions:ROOM  bans, mutes, who is to leave
+//	{rs:SHARD}:empty           rooms that nobody is in
+//	{rs:SHARD}:held:LEASE      the places of a node; dead: nodes that get none
+//	{rn:}:leases               nodes; heirs and lapsed: who reaps whom
+//	{ro:USER}                  the rooms that a user owns
+//
+// What each holds, and why, is in [docs/DESIGN.md].
 //
 // Places in rooms live by the lease of the node that took them. A node beats
 // once in room.Limits.PresenceBeat, which is one script however many users it
@@ -46,9 +59,23 @@
 // # What Redis must do
 //
 // What Redis loses is lost here. With "appendonly yes" and "appendfsync always"
-// nothing that was acknowledged is; without them a crash, and a failover to a
-// replica at any time, may lose the newest messages. The room then begins a new
-// epoch, so that clients are never given two messages of one offset. Set
+// nothing that was acknowledged is; without them a crash may lose the newest
+// messages, and so may a failover to a replica, which is behind its primary.
+// [WithReplicas] has the broker wait until replicas have what it acknowledges:
+//
+//   - With n the number of all replicas that may be promoted, no failover loses
+//     what was acknowledged, and a replica that is away stops all of it.
+//   - With fewer nothing is lost when one of the n that have it is promoted.
+//     Sentinels (of those with the lowest replica-priority: let it be the same)
+//     and a Cluster prefer the replica furthest ahead that they reach. That is
+//     one of the n when the primary alone fails, and need not be when more does.
+//   - A primary that comes back empty before another was promoted empties its
+//     replicas. It needs persistence, or must not restart by itself.
+//   - What was not acknowledged may be there, and may be gone.
+//   - The min-replicas-to-write of Redis complements it: what could not be
+//     acknowledged is then mostly refused before anyone hears it.
+//
+// Whenever something may be lost, the room begins a new epoch, so that clients are never given two messages of one offset. Set
 // maxmemory-policy to noeviction. Scripts must go to the primary; a client that
 // sends reads to replicas is fine, because no script here is read-only. An ACL
 // must allow INFO: without it a restart or failover is noticed only by nodes that
@@ -56,4 +83,6 @@
 //
 // The clocks of nodes and Redis should be within a second of each other:
 // the age of a message is reckoned from the publisher's time to Redis' own.
+//
+// [docs/DESIGN.md]: https://github.com/wardroom/wardroom/blob/main/docs/DESIGN.md#redis-70-valkey-cluster-sentinel
 package redisroom

@@ -315,8 +315,8 @@ func TestSentinelFailoverWithReplicas(t *testing.T) {
 func TestClusterWithReplicas(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t)
-	patient := redisroom.WithTimeout(2 * time.Second)
-	b := node(t, cluster.Client(), patient, redisroom.WithReplicas(1))
+	slow := redisroom.WithTimeout(2 * time.Second)
+	b := node(t, cluster.Client(), slow, redisroom.WithReplicas(1))
 	const name = "room"
 	slot := cluster.Slot("wardroom:{r:" + name + "}")
 	e := listen(t, b, name)
