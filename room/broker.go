@@ -199,3 +199,13 @@ type Broker interface {
 	// unknown room is no error.
 	Forget(ctx context.Context, room string) error
 }
+
+// HealthBroker is a broker that may know that it fails before a call does, such
+// as that it no longer hears what is published elsewhere. [Server.Health] tells
+// of it.
+type HealthBroker interface {
+	Broker
+	// Health returns what is wrong, nil when nothing is. It asks nobody and
+	// returns at once.
+	Health() error
+}

@@ -55,8 +55,9 @@ func (h Health) OK() bool {
 }
 
 // Health looks. It asks nobody: a server notices failures as they happen, and
-// sees by itself when they are over.
+// sees by itself when they are over. A [HealthBroker] says itself what it knows.
 func (s *Server) Health() Health {
+	s.vitals.broker.confess()
 	list := s.vitals.all()
 	h := Health{Components: make([]Component, len(list))}
 	for i, v := range list {
@@ -104,6 +105,7 @@ type vital struct {
 	failures atomic.Uint64
 	overruns atomic.Uint64
 	failing  atomic.Bool
+	own      func() error // what the component says of itself, or nil
 
 	mu    sync.Mutex // protects what follows; failing is written under it
 	since time.Time
@@ -124,6 +126,23 @@ func (v *vital) look() Component {
 // before the component was well again tells nothing new.
 func (v *vital) fail(err error, began time.Time) {
 	v.failures.Add(1)
+	v.ill(err, began)
+}
+
+// confess has the component say that it fails, if it knows, though no call may
+// have, and reports whether it does.
+func (v *vital) confess() bool {
+	if v.own == nil {
+		return false
+	}
+	err := v.own()
+	if err != nil {
+		v.ill(err, time.Now())
+	}
+	return err != nil
+}
+
+func (v *vital) ill(err error, began time.Time) {
 	v.mu.Lock()
 	first := !v.failing.Load()
 	if first && began.Before(v.since) {
@@ -144,7 +163,7 @@ func (v *vital) fail(err error, began time.Time) {
 
 // succeed notes a call that was answered. at once: it is well from now on.
 func (v *vital) succeed(atOnce bool) {
-	if !v.failing.Load() {
+	if !v.failing.Load() || v.confess() {
 		return
 	}
 	v.mu.Lock()
@@ -228,6 +247,7 @@ func (s *Server) probe() {
 		if v.store.failing.Load() {
 			_, _ = s.store.Record(s.ctx, controlRoom)
 		}
+		v.broker.confess()
 		if v.broker.failing.Load() {
 			_, _ = s.broker.Replay(s.ctx, controlRoom, Range{Limit: 1})
 		}
@@ -261,6 +281,9 @@ func (s *Server) watchAll() {
 			s.nodeStore = &watchedNodes{s.nodeStore, w}
 		}
 		s.store = &watchedStore{s.store, w}
+	}
+	if b, ok := s.broker.(HealthBroker); ok {
+		v.broker.own = b.Health
 	}
 	if _, local := s.broker.(*memoryBroker); !local {
 		s.broker = &watchedBroker{s.broker, &watch{v.broker, most, func(err error) bool { return is(err, ErrNoMessage) }}}

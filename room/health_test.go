@@ -1,9 +1,11 @@
 package room_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -274,4 +276,59 @@ func TestHealthDoesNotFlap(t *testing.T) {
 			t.Errorf("%d failures", n)
 		}
 	})
+}
+
+// knowing is a broker that may know that it fails.
+type knowing struct {
+	room.Broker
+	wrong atomic.Pointer[error]
+}
+
+func (b *knowing) Health() error {
+	if err := b.wrong.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// What a broker knows of itself is told though no call fails, at once to who
+// asks and in 2 s to the log, and for as long as it says so.
+func TestBrokerKnows(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		t.Run(fmt.Sprint("asked ", asked), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &knowing{Broker: room.NewMemoryBroker()}
+				h := servePipes(t, house(), room.WithBroker(b))
+				ada := h.in("ada", "hall")
+				ada.pass(10 * time.Second)
+				if !h.srv.Health().OK() {
+					t.Errorf("not well before: %+v", h.srv.Health())
+				}
+				deaf := errors.New("deaf")
+				b.wrong.Store(&deaf)
+				began := time.Now()
+				if !asked {
+					ada.pass(3 * time.Second)
+					told(h, "broker", 1, 0)
+				}
+				for range 30 { // which goes well, and says nothing
+					ada.must("message", inRoom("hall"), saying("1"))
+					ada.pass(300 * time.Millisecond)
+					if !asked {
+						continue
+					}
+					if c := component(h, "broker"); c.OK || !errors.Is(c.Err, deaf) || c.Failures != 0 || c.Since.Sub(began) > 3*time.Second {
+						t.Errorf("%+v", c)
+					}
+				}
+				told(h, "broker", 1, 0)
+				b.wrong.Store(nil)
+				ada.pass(5 * time.Second)
+				if !h.srv.Health().OK() {
+					t.Errorf("not well after: %+v", h.srv.Health())
+				}
+				told(h, "broker", 1, 1)
+			})
+		})
+	}
 }

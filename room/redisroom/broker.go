@@ -44,7 +44,7 @@ type Broker struct {
 	wg     sync.WaitGroup
 }
 
-var _ room.Broker = (*Broker)(nil)
+var _ room.HealthBroker = (*Broker)(nil)
 
 const (
 	// remember is for how long, at least, the position of a room with no
