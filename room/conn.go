@@ -56,6 +56,7 @@ type Conn struct {
 	// What follows belongs to the goroutine that reads.
 	request     *http.Request // until the first message has authenticated
 	revocations int64         // how many the server had heard of when the session began
+	burst       *burst        // what waits to be published; nil for nothing
 	batch       transport.Batch
 	entered     *seat // by a join whose reply is not queued yet
 	began       time.Time
@@ -298,6 +299,7 @@ func (c *Conn) sendNow(f wire.Frame) {
 // flush is called by the reading goroutine when all that one read brought is
 // handled, and before anything of the host's that may take its time.
 func (c *Conn) flush() {
+	c.publishBurst()
 	c.batch.Flush()
 	c.socket.Flush()
 }

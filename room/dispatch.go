@@ -63,6 +63,7 @@ func (c *Conn) handle(message []byte, binary bool) {
 	defer requests.Put(r)
 	r.size = len(message)
 	if bad := codecs[c.encoding.codec].Decode(message, binary, &r.in); bad != nil {
+		c.publishBurst()
 		if err := c.tooFast(r); err != nil {
 			c.answer(&r.in, nil, err)
 			return
@@ -75,7 +76,13 @@ func (c *Conn) handle(message []byte, binary bool) {
 		c.authenticateFirst(r)
 		return
 	}
+	if r.in.Type != wire.TypeMessage {
+		c.publishBurst()
+	}
 	res, err := c.serve(r)
+	if err == errLater { //nolint:errorlint // it is never wrapped: no middleware has seen it
+		return
+	}
 	c.answer(&r.in, res.result, err)
 	if c.entered != nil {
 		c.settle(c.entered)
@@ -154,6 +161,7 @@ func (c *Conn) reject(ref int64, bad *wire.Error) {
 func (c *Conn) answer(r *wire.Request, res wire.Result, err error) {
 	ref := r.Ref
 	if err != nil {
+		c.publishBurst() // which came before it
 		e := public(err)
 		c.note(e, r)
 		c.reject(ref, c.srv.explain(c, e))

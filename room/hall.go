@@ -145,7 +145,14 @@ func (s *Server) findHall(name string) *hall {
 
 func (h *hall) subscribe(ctx context.Context) {
 	defer close(h.ready)
-	at, cancel, err := h.srv.broker.Subscribe(ctx, h.name, h.deliver)
+	var at Position
+	var cancel func()
+	var err error
+	if b := h.srv.batches; b != nil {
+		at, cancel, err = b.Follow(ctx, h.name, h.append, h.wake)
+	} else {
+		at, cancel, err = h.srv.broker.Subscribe(ctx, h.name, h.deliver)
+	}
 	if err != nil {
 		h.err = err
 		// The next to come must not find this one.
@@ -164,9 +171,15 @@ func (h *hall) subscribe(ctx context.Context) {
 	h.mu.Unlock()
 }
 
-// deliver is the broker's way back up: it appends one message to the logs,
-// encoded once for each of them, and wakes whoever sleeps.
+// deliver is the broker's way back up: it appends one message to the logs and
+// wakes whoever sleeps. A BatchBroker does the two apart.
 func (h *hall) deliver(m Message) {
+	h.append(m)
+	h.wake()
+}
+
+// append encodes a message, once for each of the logs.
+func (h *hall) append(m Message) {
 	h.mu.Lock()
 	h.delivered++
 	if m.Offset != 0 || m.Kind == KindLost {
@@ -206,7 +219,6 @@ func (h *hall) deliver(m Message) {
 		close(noted.drawn)
 	}
 	h.mu.Unlock()
-	h.wake()
 	if done != nil {
 		h.srv.wg.Go(func() { h.react(m, done) })
 	}

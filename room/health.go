@@ -286,7 +286,11 @@ func (s *Server) watchAll() {
 		v.broker.own = b.Health
 	}
 	if _, local := s.broker.(*memoryBroker); !local {
-		s.broker = &watchedBroker{s.broker, &watch{v.broker, most, func(err error) bool { return is(err, ErrNoMessage) }}}
+		w := &watch{v.broker, most, func(err error) bool { return is(err, ErrNoMessage) }}
+		if b, ok := s.broker.(BatchBroker); ok {
+			s.batches = &watchedBatches{b, w}
+		}
+		s.broker = &watchedBroker{s.broker, w}
 	}
 	if _, local := s.sessions.(*auth.MemorySessions); !local {
 		s.sessions = &watchedSessions{s.sessions, &watch{v.sessions, most, func(err error) bool {

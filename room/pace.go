@@ -123,6 +123,7 @@ func (c *Conn) lane(l lane) *limit.Bucket {
 // limited counts a refusal for being too fast and returns it.
 func (c *Conn) limited(after time.Duration) error {
 	if d := c.abuse.Take(time.Since(c.began), c.srv.limits.Abuse, 1); !d.OK {
+		c.publishBurst() // while there is somebody to answer
 		c.srv.journal.write(&c.life, slog.LevelWarn, eventAbuse, c)
 		c.close(closePolicy, "too many requests")
 	}

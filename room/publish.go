@@ -17,9 +17,9 @@ const (
 )
 
 // publish says something in a room: check it, let the host change or refuse
-// it, hand it to the broker. The broker calls hall.deliver, which appends it to
-// the members' logs; the sockets are written when this connection's input is
-// used up.
+// it, hand it to the broker, at once or with what else this input brings. The
+// broker calls hall.deliver, which appends it to the members' logs; the sockets
+// are written when this connection's input is used up.
 func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	s := c.srv
 	seat, err := c.member(r.Room, auth.Publish)
@@ -57,6 +57,10 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 		m.Except = c.id
 	}
 	m.At = now()
+	if s.gathers() {
+		c.gather(seat, r.Ref, m, keep)
+		return nil, errLater
+	}
 	seat.hall.hold(&c.batch)
 	receipt, err := s.broker.Publish(ctx, m, keep)
 	if err != nil {
@@ -65,7 +69,7 @@ func (c *Conn) publish(ctx context.Context, r *wire.Request) (wire.Result, error
 	if r.Ref == 0 {
 		return nil, nil
 	}
-	return &wire.PublishResult{Offset: receipt.Offset, Epoch: receipt.Epoch, At: receipt.At.UnixMilli(), Duplicate: receipt.Duplicate}, nil
+	return published(receipt), nil
 }
 
 // consult lets the host refuse a message, or change its event and data.

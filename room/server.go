@@ -29,6 +29,7 @@ type Server struct {
 	nodeStore     NodeStore // the same; nil when it knows no nodes
 	lease         lease
 	broker        Broker
+	batches       BatchBroker // the broker, if it is one
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
 	presenceStore presence.Store

@@ -44,3 +44,30 @@ func (s *watchedBroker) Forget(ctx context.Context, room string) (err error) {
 	c.end(err)
 	return err
 }
+
+// watchedBatches is what a [BatchBroker] has besides.
+type watchedBatches struct {
+	BatchBroker
+	w *watch
+}
+
+// PublishAll has one deadline for all. It has failed where one of them has.
+func (s *watchedBatches) PublishAll(ctx context.Context, list []Publication) []Result {
+	ctx, c := s.w.begin(ctx)
+	results := s.BatchBroker.PublishAll(ctx, list)
+	var err error
+	for i := range results {
+		if err = results[i].Err; err != nil {
+			break
+		}
+	}
+	c.end(err)
+	return results
+}
+
+func (s *watchedBatches) Follow(ctx context.Context, room string, deliver func(Message), delivered func()) (at Position, cancel func(), err error) {
+	ctx, c := s.w.begin(ctx)
+	at, cancel, err = s.BatchBroker.Follow(ctx, room, deliver, delivered)
+	c.end(err)
+	return at, cancel, err
+}
