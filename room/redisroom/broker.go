@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -44,7 +43,10 @@ type Broker struct {
 	wg     sync.WaitGroup
 }
 
-var _ room.HealthBroker = (*Broker)(nil)
+var (
+	_ room.BatchBroker  = (*Broker)(nil)
+	_ room.HealthBroker = (*Broker)(nil)
+)
 
 const (
 	// remember is for how long, at least, the position of a room with no
@@ -160,43 +162,6 @@ func (b *Broker) args(f *feed, room int) []string {
 	}
 	args[4] = strconv.FormatInt(remember.Milliseconds(), 10)
 	return args
-}
-
-// Publish implements [room.Broker].
-func (b *Broker) Publish(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
-	if !b.ready() {
-		return room.Receipt{}, errDown
-	}
-	m.Position = room.Position{}
-	if m.Kind != room.KindMessage {
-		keep = room.Retention{}
-	}
-	op := b.nextOp()
-	r, f := b.find(m.Room)
-	id := ""
-	if keep.Messages > 0 && m.ID != "" {
-		id = digest(m.From, m.ID)
-	}
-	args := append(b.args(f, 9), r.channel, b.publish, string(op[:]), id)
-	args = append(args, retention(keep)...)
-	args = append(args, millis(m.At), rueidis.BinaryString(appendBody(nil, &m, op)), strconv.Itoa(maxTail))
-	local := f != nil && keep.Messages == 0
-	if local {
-		f.begin(op)
-	}
-	run := b.run
-	if keep.Messages > 0 {
-		run = b.runSafe
-	}
-	reply, err := run(ctx, r, publishScript, args)
-	away := err != nil && !errors.Is(err, context.Canceled)
-	if local && f.end(op, m, away) && away && m.Kind == room.KindMessage {
-		return room.Receipt{At: m.At}, nil
-	}
-	if err != nil {
-		return room.Receipt{}, err
-	}
-	return receipt(reply)
 }
 
 // Amend implements [room.Broker].

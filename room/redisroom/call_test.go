@@ -48,9 +48,9 @@ func TestRepeatedCalls(t *testing.T) {
 	}
 	publish := func(id string, keep room.Retention) func(string) []string {
 		return func(op string) []string {
-			args := append(b.args(nil, 9), b.keysOf("room").channel, b.publish, op, id)
+			args := append(b.args(nil, 9), b.keysOf("room").channel, b.publish, strconv.Itoa(maxTail), op, id)
 			args = append(args, retention(keep)...)
-			return append(args, millis(m.At), string(appendBody(nil, &m, opID{})), strconv.Itoa(maxTail))
+			return append(args, millis(m.At), string(appendBody(nil, &m, opID{})))
 		}
 	}
 	first := twice("stored", publishScript, publish("", keep))

@@ -24,8 +24,9 @@ import (
 // The head has the fields that most messages have not: a bit set, and for each
 // bit the field. Numbers in it are varints, text comes with its length.
 //
-// A frame is an entry as it is published: version, generation, epoch, 6 bytes
-// for the offset or 0, entry.
+// What is published is a version, generation and epoch, and then one or more
+// frames: 6 bytes for the offset or 0, 4 bytes for the length of the entry, and
+// the entry.
 const (
 	version = 1
 
@@ -34,7 +35,8 @@ const (
 	bodyFixed = 8 + 1 + 1 + 2 + 4 // what the node encodes before from
 	genSize   = 8
 	epochSize = 16
-	frameSize = 1 + genSize + epochSize + seqSize
+	placeSize = seqSize + 4 // before the entry of a frame
+	beginSize = 1 + genSize + epochSize
 
 	flagBinary   = 1
 	flagRedacted = 2
@@ -128,28 +130,37 @@ type entry struct {
 	room.Message
 }
 
-// frame is what was published.
+// frame is one entry of what was published.
 type frame struct {
 	gen string
 	entry
 }
 
-// decodeFrame decodes what came through a channel. The message's data are part
-// of b, which must not change any more.
-func decodeFrame(b string) (f frame, err error) {
-	if len(b) < frameSize || b[0] != version {
-		return f, errEntry
+// decodeFrames decodes what came through a channel, and appends it to list.
+func decodeFrames(list []frame, b string) ([]frame, error) {
+	if len(b) <= beginSize || b[0] != version {
+		return list, errEntry
 	}
-	f.gen = b[1 : 1+genSize]
-	epoch := b[1+genSize : 1+genSize+epochSize]
-	offset := uint48(b[1+genSize+epochSize:])
-	if f.entry, err = decodeEntry(b[frameSize:]); err != nil {
-		return f, err
+	gen, epoch := b[1:1+genSize], b[1+genSize:beginSize]
+	for b = b[beginSize:]; b != ""; {
+		if len(b) < placeSize {
+			return list, errEntry
+		}
+		offset, length := uint48(b), int(uint32At(b[seqSize:]))
+		if b = b[placeSize:]; length > len(b) {
+			return list, errEntry
+		}
+		e, err := decodeEntry(b[:length])
+		if err != nil {
+			return list, err
+		}
+		if offset != 0 {
+			e.Position = room.Position{Epoch: epoch, Offset: offset}
+		}
+		list = append(list, frame{gen, e})
+		b = b[length:]
 	}
-	if offset != 0 {
-		f.Position = room.Position{Epoch: epoch, Offset: offset}
-	}
-	return f, nil
+	return list, nil
 }
 
 // decodeEntry decodes what a list has. Room and Position are not in it.

@@ -1,6 +1,7 @@
 package redisroom
 
 import (
+	"encoding/binary"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,9 +15,17 @@ func placed(body []byte, seq uint64) string {
 	return string([]byte{version, byte(seq >> 40), byte(seq >> 32), byte(seq >> 24), byte(seq >> 16), byte(seq >> 8), byte(seq)}) + string(body)
 }
 
-// framed is an entry as the scripts publish it.
-func framed(entry, gen, epoch string, offset uint64) string {
-	return "\x01" + gen + epoch + placed(nil, offset)[1:] + entry
+// framed is what the scripts publish: entries with offsets from the given one on,
+// or all without.
+func framed(gen, epoch string, offset uint64, entries ...string) string {
+	text := "\x01" + gen + epoch
+	for _, e := range entries {
+		text += placed(nil, offset)[1:] + string(binary.BigEndian.AppendUint32(nil, uint32(len(e)))) + e
+		if offset != 0 {
+			offset++
+		}
+	}
+	return text
 }
 
 func TestEntry(t *testing.T) {
@@ -45,9 +54,15 @@ func TestEntry(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", e.Message, m)
 		}
 		gen, epoch := strings.Repeat("g", genSize), strings.Repeat("e", epochSize)
-		f, err := decodeFrame(framed(text, gen, epoch, 77))
-		if err != nil || f.gen != gen || f.Position != (room.Position{Epoch: epoch, Offset: 77}) || f.seq != 1<<47+5 {
-			t.Errorf("%+v: %+v, %v", m, f, err)
+		next := placed(appendBody(nil, &m, op), 1<<47+6)
+		list, err := decodeFrames(nil, framed(gen, epoch, 77, text, next))
+		if err != nil || len(list) != 2 {
+			t.Fatalf("%+v: %+v, %v", m, list, err)
+		}
+		for i, f := range list {
+			if f.gen != gen || f.Position != (room.Position{Epoch: epoch, Offset: uint64(77 + i)}) || f.seq != uint64(1<<47+5+i) {
+				t.Errorf("%+v: %+v", m, f)
+			}
 		}
 		for i := range len(text) - len(m.Data) {
 			if _, err := decodeEntry(text[:i]); err == nil {
@@ -99,25 +114,27 @@ func TestEntryIsSmall(t *testing.T) {
 // is encoded as it was.
 func FuzzEntry(f *testing.F) {
 	m := room.Message{Kind: room.KindMessage, Event: "message", From: "ada", ID: "1", Data: []byte(`"hello"`), At: time.UnixMilli(1_764_000_000_123)}
-	f.Add(framed(placed(appendBody(nil, &m, opID{}), 1), "generatn", "epoch-epoch-epoc", 7))
+	f.Add(framed("generatn", "epoch-epoch-epoc", 7, placed(appendBody(nil, &m, opID{}), 1)))
 	m = room.Message{Kind: room.KindMuted, Name: "n", Reason: "r", Session: "s", Except: "x", Until: time.UnixMilli(-1), Target: 1 << 63, Binary: true, Redacted: true}
-	f.Add(framed(placed(appendBody(nil, &m, opID{1}), 1<<48-1), "generatn", "epoch-epoch-epoc", 0))
+	f.Add(framed("generatn", "epoch-epoch-epoc", 0, placed(appendBody(nil, &m, opID{1}), 1<<48-1), placed(appendBody(nil, &m, opID{}), 0)))
 	f.Add("")
-	f.Add(strings.Repeat("\x01", frameSize+fixedSize))
-	f.Add(strings.Repeat("\xFF", frameSize+fixedSize))
+	f.Add(strings.Repeat("\x01", beginSize+placeSize+fixedSize))
+	f.Add(strings.Repeat("\xFF", beginSize+placeSize+fixedSize))
 	f.Fuzz(func(t *testing.T, text string) {
-		fr, err := decodeFrame(text)
+		list, err := decodeFrames(nil, text)
 		if err != nil {
 			return
 		}
-		m := fr.Message
-		again, err := decodeEntry(placed(appendBody(nil, &m, fr.op), fr.seq))
-		if err != nil {
-			t.Fatalf("%+v: %v", fr, err)
-		}
-		again.Position = m.Position
-		if !reflect.DeepEqual(again, fr.entry) {
-			t.Fatalf("got  %+v\nwant %+v", again, fr.entry)
+		for _, fr := range list {
+			m := fr.Message
+			again, err := decodeEntry(placed(appendBody(nil, &m, fr.op), fr.seq))
+			if err != nil {
+				t.Fatalf("%+v: %v", fr, err)
+			}
+			again.Position = m.Position
+			if !reflect.DeepEqual(again, fr.entry) {
+				t.Fatalf("got  %+v\nwant %+v", again, fr.entry)
+			}
 		}
 	})
 }

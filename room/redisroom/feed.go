@@ -37,6 +37,9 @@ type feed struct {
 	settled chan struct{}
 	local   localOps
 	heard   bool // something came since the last check
+	handed  bool // subscribers were called, and not told yet that this is all
+
+	fed bool // something came since the last rest; the feeder's alone
 }
 
 type feedState uint8
@@ -56,6 +59,8 @@ const (
 
 type subscriber struct {
 	deliver func(room.Message)
+	// delivered is called when deliver was called for all there is; may be nil.
+	delivered func()
 	// The first to be delivered is the one after this sequence number.
 	after uint64
 }
@@ -109,18 +114,40 @@ func (f *feed) startFilling() {
 	f.b.fills.add(f)
 }
 
-// take takes what came through the channel.
-func (f *feed) take(fr frame) {
+// take takes what came through the channel. The caller calls rest when there is
+// no more for now.
+func (f *feed) take(list []frame) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.heard = true
-	if f.state != live {
-		f.put(fr)
+	for _, fr := range list {
+		switch {
+		case f.state != live:
+			f.put(fr)
+		case !f.next(fr):
+			f.put(fr)
+			f.startFilling()
+		}
+	}
+}
+
+// rest tells the subscribers that there is no more for now.
+func (f *feed) rest() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handedAll()
+}
+
+// handedAll is rest for who holds mu.
+func (f *feed) handedAll() {
+	if !f.handed {
 		return
 	}
-	if !f.next(fr) {
-		f.put(fr)
-		f.startFilling()
+	f.handed = false
+	for _, s := range f.subs {
+		if s.delivered != nil {
+			s.delivered()
+		}
 	}
 }
 
@@ -161,6 +188,7 @@ func (f *feed) advance(e entry) {
 
 // hand calls the subscribers. The caller holds mu.
 func (f *feed) hand(m room.Message) {
+	f.handed = true
 	for _, s := range f.subs {
 		if f.seq > s.after {
 			s.deliver(m)
@@ -171,6 +199,7 @@ func (f *feed) hand(m room.Message) {
 // lose tells the subscribers that messages are lost. The caller holds mu.
 func (f *feed) lose() {
 	f.b.lost(f.keys.room)
+	f.handed = true
 	for _, s := range f.subs {
 		s.deliver(room.Message{Kind: room.KindLost, Room: f.keys.room, At: now(), Position: f.at})
 	}
@@ -182,6 +211,7 @@ func (f *feed) lose() {
 func (f *feed) attach(s *subscriber, p place) (at room.Position, settled <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.handedAll()
 	switch {
 	case f.state == joining:
 		f.gen, f.seq, f.at, f.roots = p.gen, p.seq, p.at, []string{p.root}
@@ -223,23 +253,32 @@ func (f *feed) resume() {
 	}
 }
 
-// begin notes that a call begins whose message is to be delivered here even if
-// Redis does not answer.
-func (f *feed) begin(op opID) {
+// begin notes that a call begins. Those of its messages that are local are to be
+// delivered here even if Redis does not answer.
+func (f *feed) begin(posts []post) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.local.begin(op)
+	for i := range posts {
+		if posts[i].local {
+			f.local.begin(posts[i].op)
+		}
+	}
 }
 
-// end ends what begin began. When the call has failed, the message is handed to
-// this node's subscribers, unless it has come already. It says whether there
-// were any who have it now.
-func (f *feed) end(op opID, m room.Message, failed bool) bool {
+// end ends what begin began. When the call has failed, the local messages are
+// handed to this node's subscribers, unless they have come already. It says
+// whether there were any who have them now.
+func (f *feed) end(posts []post, failed bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.local.end(op, failed) {
+	defer f.handedAll()
+	for i := range posts {
+		if !posts[i].local || !f.local.end(posts[i].op, failed) {
+			continue
+		}
+		f.handed = true
 		for _, s := range f.subs {
-			s.deliver(m)
+			s.deliver(posts[i].message)
 		}
 	}
 	return len(f.subs) > 0
@@ -262,6 +301,12 @@ type place struct {
 
 // Subscribe implements [room.Broker].
 func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
+	return b.Follow(ctx, name, deliver, nil)
+}
+
+// Follow implements [room.BatchBroker]. What arrived together, as far as it is
+// known by then, is one lot.
+func (b *Broker) Follow(ctx context.Context, name string, deliver func(room.Message), delivered func()) (room.Position, func(), error) {
 	k := b.keysOf(name)
 	if !b.ready() || b.lane(k).health.down() {
 		return room.Position{}, nil, errDown
@@ -272,7 +317,7 @@ func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.M
 	if err != nil {
 		return room.Position{}, nil, err
 	}
-	s := &subscriber{deliver: deliver}
+	s := &subscriber{deliver: deliver, delivered: delivered}
 	at, err := f.subscribe(ctx, s)
 	if err != nil {
 		b.release(f)

@@ -6,6 +6,9 @@ package redisroom
 type feeder struct {
 	b  *Broker
 	in chan arrival
+
+	fed    []*feed // that have to be told when there is no more for now
+	frames []frame // of one arrival
 }
 
 type arrival struct {
@@ -13,7 +16,12 @@ type arrival struct {
 	text string
 }
 
-const feederQueue = 1024
+const (
+	feederQueue = 1024
+	// feederLot is how many arrivals are taken before the subscribers are told
+	// that this is all for now.
+	feederLot = 64
+)
 
 // arrive is called by the connection's reader.
 func (b *Broker) arrive(channel, text string) {
@@ -33,13 +41,44 @@ func (w *feeder) run() {
 		case <-w.b.ctx.Done():
 			return
 		case a := <-w.in:
-			fr, err := decodeFrame(a.text)
-			if err != nil {
-				w.b.unreadable(a.feed.keys.room, err)
-				a.feed.fill() // if it had a sequence number, there is a gap
-				continue
-			}
-			a.feed.take(fr)
+			w.take(a)
+		}
+		for n := 1; n < feederLot && w.more(); n++ {
+			continue
+		}
+		for i, f := range w.fed {
+			f.fed = false
+			f.rest()
+			w.fed[i] = nil
+		}
+		w.fed = w.fed[:0]
+	}
+}
+
+// more takes what has arrived meanwhile, and says whether there was anything.
+func (w *feeder) more() bool {
+	select {
+	case a := <-w.in:
+		w.take(a)
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *feeder) take(a arrival) {
+	f := a.feed
+	list, err := decodeFrames(w.frames[:0], a.text)
+	if err != nil {
+		w.b.unreadable(f.keys.room, err)
+		f.fill() // if it had a sequence number, there is a gap
+	} else {
+		f.take(list)
+		if !f.fed {
+			f.fed = true
+			w.fed = append(w.fed, f)
 		}
 	}
+	clear(list)
+	w.frames = list[:0]
 }

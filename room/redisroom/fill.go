@@ -147,6 +147,7 @@ func (f *feed) fillOnce() bool {
 func (f *feed) apply(m missing) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.handedAll()
 	if m.outcome == unrelated && slices.Contains(f.roots, m.root) {
 		// An older state has come back, and how much of it the feed has had
 		// already cannot be said.

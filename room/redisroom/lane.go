@@ -30,6 +30,7 @@ type lane struct {
 
 // call is one call of a script.
 type call struct {
+	lane     *lane
 	script   *script
 	keys     []string
 	args     []string
@@ -76,10 +77,19 @@ func (b *Broker) run(ctx context.Context, r *keys, s *script, args []string) ([]
 // runSafe is run for what must not get lost: it is answered only when as many
 // replicas have it as the broker was told to wait for.
 func (b *Broker) runSafe(ctx context.Context, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
-	return b.runIn(ctx, b.cfg.replicas > 0, r, s, args)
+	return b.runIn(ctx, true, r, s, args)
 }
 
 func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args []string) ([]rueidis.RedisMessage, error) {
+	c, err := b.send(ctx, safe, r, s, args)
+	if err != nil {
+		return nil, err
+	}
+	return b.await(ctx, c)
+}
+
+// send begins what run does, or runSafe; await must follow.
+func (b *Broker) send(ctx context.Context, safe bool, r *keys, s *script, args []string) (*call, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
 	}
@@ -87,14 +97,14 @@ func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args 
 		return nil, errDown
 	}
 	l := b.lane(r)
-	if safe {
+	if safe && b.cfg.replicas > 0 {
 		l = b.safeLanes[b.laneOf(r)]
 	}
 	if l.health.down() {
 		return nil, errDown
 	}
 	now := time.Now()
-	c := &call{script: s, keys: r.all, args: args, began: now, deadline: now.Add(b.cfg.timeout), done: make(chan struct{})}
+	c := &call{lane: l, script: s, keys: r.all, args: args, began: now, deadline: now.Add(b.cfg.timeout), done: make(chan struct{})}
 	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
 		c.deadline = d
 	}
@@ -104,6 +114,11 @@ func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args 
 	if !l.add(c) {
 		return nil, errBusy
 	}
+	return c, nil
+}
+
+// await waits for what send began, with the same context.
+func (b *Broker) await(ctx context.Context, c *call) ([]rueidis.RedisMessage, error) {
 	timer := time.NewTimer(time.Until(c.deadline))
 	defer timer.Stop()
 	select {
@@ -115,7 +130,7 @@ func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args 
 			return c.reply, c.err
 		default:
 		}
-		l.late(c)
+		c.lane.late(c)
 		return nil, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, context.DeadlineExceeded)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, ctx.Err())

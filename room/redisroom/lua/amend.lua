@@ -79,5 +79,5 @@ if not redact then
   end
 end
 remember_call(op, num(offset) .. ' ' .. ARGV[12] .. ' ' .. epoch .. ' ' .. op)
-redis.call(publish, channel, '\1' .. gen .. epoch .. struct.pack('>I6', offset) .. entry)
+redis.call(publish, channel, '\1' .. gen .. epoch .. struct.pack('>I6I4', offset, #entry) .. entry)
 return {1, epoch, offset, ARGV[12]}
