@@ -43,7 +43,7 @@ func TestBroken(t *testing.T) {
 			o.Delivery = time.Second
 			runBroker(t, func(*testing.T) room.Broker { return newMutantBroker(bug) }, o, cases)
 		}
-		breakAll(t, brokerMutants, brokerCases(),
+		breakAll(t, allBrokerMutants(), brokerCases(),
 			func(t *testing.T, bug string, cases []testCase[*brokerScript]) {
 				run(t, bug, BrokerOptions{Seed: 1}, cases)
 			},
@@ -89,7 +89,7 @@ func TestSuitesFail(t *testing.T) {
 		t.Fatalf("%v, want the tests to fail\n%s", err, out)
 	}
 	check(t, out, "store", allStoreMutants(), storeCases())
-	check(t, out, "broker", brokerMutants, brokerCases())
+	check(t, out, "broker", allBrokerMutants(), brokerCases())
 	for _, peers := range []string{"store/nodes_of_their_own/create", "broker/nodes_of_their_own/deliver"} {
 		if !strings.Contains(out, "--- FAIL: TestBroken/"+peers+" (") {
 			t.Errorf("%s passes: the suite does not use the peer", peers)

@@ -165,6 +165,22 @@ func brokerCases() []testCase[*brokerScript] {
 			brokerForget,
 		},
 		{
+			"together",
+			"PublishAll, where there is one, does what Publish with each message does, one after the other, and answers each in its place: with its own retention, in its own room, a duplicate of one before it included. " +
+				"A message that is answered with another one's receipt is lost when its client believes it.",
+			brokerTogether,
+		},
+		{
+			"together, own order",
+			"However many call PublishAll at once, the messages of each list are in its order, for every subscriber the same. What one user says in one breath must not come out in another order.",
+			brokerTogetherOrder,
+		},
+		{
+			"follow",
+			"Follow, where there is one, is Subscribe, with a call of delivered after the last of those of deliver, none while one of deliver is going on, and none after cancel. What is not followed by one is not written to any socket.",
+			brokerFollow,
+		},
+		{
 			"context",
 			"A call whose context is done returns, with what it did or with an error that is not ErrNoMessage, and the broker is none the worse for it.",
 			brokerContext,
