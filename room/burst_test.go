@@ -67,19 +67,20 @@ func (b *together) lists() []int {
 	return list
 }
 
-// speaker is a client in the room "r" whose connection on the server's side is
-// driven by the test: each call of say is one message of one and the same input,
-// until flush.
+// speaker is a client in some rooms whose connection on the server's side is
+// driven by the test.
 type speaker struct {
-	t  *testing.T
-	b  *together
-	c  *Conn
-	ws *websocket.Conn
+	t      *testing.T
+	b      *together
+	c      *Conn
+	ws     *websocket.Conn
+	inputs chan func()
+	done   chan struct{}
 }
 
 func newSpeaker(t *testing.T, opts ...Option) *speaker {
 	t.Helper()
-	s := &speaker{t: t, b: &together{Broker: NewMemoryBroker()}}
+	s := &speaker{t: t, b: &together{Broker: NewMemoryBroker()}, inputs: make(chan func(), 1), done: make(chan struct{}, 1)}
 	limits := DefaultLimits()
 	limits.ConnectsPerIP = limit.Rate{}
 	limits.Messages = Rates{Connection: limit.PerSecond(1e7), User: limit.PerSecond(1e7), Room: limit.PerSecond(1e7)}
@@ -94,6 +95,12 @@ func newSpeaker(t *testing.T, opts ...Option) *speaker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	Handle(srv, "drive", func(_ context.Context, c *Conn, _ int) (int, error) {
+		(<-s.inputs)()
+		c.flush()
+		s.done <- struct{}{}
+		return 0, nil
+	})
 	web := httptest.NewServer(srv)
 	t.Cleanup(func() {
 		_ = srv.Shutdown(context.Background())
@@ -140,13 +147,31 @@ func (s *speaker) read() (a answer) {
 	return a
 }
 
+// driving is the ref of what has the server call the functions given to input.
+const driving = 1 << 40
+
+// input calls f on the connection's own goroutine, where each call of say is one
+// message of one and the same input.
+func (s *speaker) input(f func()) {
+	s.t.Helper()
+	s.inputs <- f
+	if err := s.ws.Write(s.t.Context(), websocket.MessageText, fmt.Appendf(nil, `{"type":"call","ref":%d,"room":"r","event":"drive","data":0}`, int64(driving))); err != nil {
+		s.t.Fatal(err)
+	}
+	select {
+	case <-s.done:
+	case <-time.After(30 * time.Second):
+		s.t.Fatal("what was to be driven was not, or not to its end")
+	}
+}
+
 // until reads up to the reply to ref and returns the refs of all replies, with
 // the code of those that are errors.
 func (s *speaker) until(ref int64) (replies []string) {
 	s.t.Helper()
 	for {
 		a := s.read()
-		if a.Type != "reply" {
+		if a.Type != "reply" || a.Ref == driving {
 			continue
 		}
 		text := fmt.Sprint(a.Ref)
@@ -184,19 +209,20 @@ func (s *speaker) want(what string, got, want any) {
 // something else comes, and answered in its order.
 func TestBurst(t *testing.T) {
 	s := newSpeaker(t)
-	for i := range 3 {
-		s.message(1+i, fmt.Sprint(1+i))
-	}
-	s.want("published before anything else came", s.b.lists(), "[]")
-	s.say(`{"type":"ping","ref":4}`)
-	s.want("published before a ping is answered", s.b.lists(), "[3]")
-	s.message(5, "5")
-	s.say(`{"type":"message","ref":6,"room":"q","data":"6"}`)
-	s.message(7, "7")
-	s.c.flush()
+	s.input(func() {
+		for i := range 3 {
+			s.message(1+i, fmt.Sprint(1+i))
+		}
+		s.want("published before anything else came", s.b.lists(), "[]")
+		s.say(`{"type":"ping","ref":4}`)
+		s.want("published before a ping is answered", s.b.lists(), "[3]")
+		s.message(5, "5")
+		s.say(`{"type":"message","ref":6,"room":"q","data":"6"}`)
+		s.message(7, "7")
+	})
 	s.want("published at the end", s.b.lists(), "[3 3]")
 	s.want("the replies", s.until(7), "[1 2 3 4 5 6 7]")
-	s.c.flush()
+	s.input(func() {})
 	s.want("published when there was nothing", s.b.lists(), "[3 3]")
 	s.want("published", s.b.calls, `[[1 2 3] [5 "6" 7]]`)
 	s.want("published one by one", s.b.single, "[]")
@@ -211,16 +237,17 @@ func TestBurst(t *testing.T) {
 // What is refused is answered behind what came before it.
 func TestBurstWithRefusals(t *testing.T) {
 	s := newSpeaker(t)
-	s.message(1, "1")
-	s.say(`{"type":"message","ref":2,"room":"r","event":"no event","data":2}`)
-	s.message(3, "3")
-	s.say(`{"type":"message","ref":4,"room":"elsewhere","data":4}`)
-	s.message(5, "5")
-	s.say(`{"type":"message","ref":6,"room":"r","data":{"a":1,"a":2}}`)
-	s.message(7, "7")
-	s.say(`{"ref":8`)
-	s.message(9, "9")
-	s.c.flush()
+	s.input(func() {
+		s.message(1, "1")
+		s.say(`{"type":"message","ref":2,"room":"r","event":"no event","data":2}`)
+		s.message(3, "3")
+		s.say(`{"type":"message","ref":4,"room":"elsewhere","data":4}`)
+		s.message(5, "5")
+		s.say(`{"type":"message","ref":6,"room":"r","data":{"a":1,"a":2}}`)
+		s.message(7, "7")
+		s.say(`{"ref":8`)
+		s.message(9, "9")
+	})
 	s.want("the replies", s.until(9), "[1 2 invalid_event 3 4 not_member 5 6 duplicate_key 7 9]")
 	s.want("published", s.b.lists(), "[1 1 1 1 1]")
 }
@@ -228,34 +255,39 @@ func TestBurstWithRefusals(t *testing.T) {
 // A burst is published when it is long.
 func TestBurstIsBounded(t *testing.T) {
 	s := newSpeaker(t)
-	for i := range maxBurst + 2 {
-		s.message(1+i, "1")
-	}
-	s.want("published of so many", s.b.lists(), fmt.Sprint([]int{maxBurst}))
-	s.c.flush()
+	s.input(func() {
+		for i := range maxBurst + 2 {
+			s.message(1+i, "1")
+		}
+		s.want("published of so many", s.b.lists(), fmt.Sprint([]int{maxBurst}))
+	})
 	s.until(maxBurst + 2)
 	large := "[" + strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 32) + "0]"
-	for i := range 11 {
-		s.message(1001+i, large)
-	}
-	s.want("published of so large ones", s.b.lists()[1:], "[2 9]")
-	s.c.flush()
+	s.input(func() {
+		for i := range 11 {
+			s.message(1001+i, large)
+		}
+		s.want("published of so large ones", s.b.lists()[1:], "[2 9]")
+	})
 	s.until(1011)
-	if s.c.burst != nil {
-		t.Error("a connection that says nothing holds a burst")
-	}
+	s.input(func() {
+		if s.c.burst != nil {
+			t.Error("a connection that says nothing holds a burst")
+		}
+	})
 }
 
 // An ID that comes twice in one burst is published once.
 func TestBurstWithDuplicates(t *testing.T) {
 	s := newSpeaker(t)
-	for i := range 3 {
-		s.say(fmt.Sprintf(`{"type":"message","ref":%d,"room":"r","id":"same","data":%d}`, 1+i, i))
-	}
-	s.c.flush()
+	s.input(func() {
+		for i := range 3 {
+			s.say(fmt.Sprintf(`{"type":"message","ref":%d,"room":"r","id":"same","data":%d}`, 1+i, i))
+		}
+	})
 	var got []string
 	for len(got) < 3 {
-		if a := s.read(); a.Type == "reply" {
+		if a := s.read(); a.Type == "reply" && a.Ref != driving {
 			got = append(got, string(a.Data))
 		}
 	}
@@ -271,19 +303,21 @@ func TestBurstWithDuplicates(t *testing.T) {
 // published does not say it any more.
 func TestBurstOfWhoMayNotSpeakAnyMore(t *testing.T) {
 	s := newSpeaker(t)
-	s.message(1, "1")
-	s.say(`{"type":"message","ref":2,"room":"q","data":2}`)
-	s.message(3, "3")
-	s.c.seat("r").muted.Store(time.Now().Add(time.Hour).UnixMilli())
-	s.c.flush()
+	s.input(func() {
+		s.message(1, "1")
+		s.say(`{"type":"message","ref":2,"room":"q","data":2}`)
+		s.message(3, "3")
+		s.c.seat("r").muted.Store(time.Now().Add(time.Hour).UnixMilli())
+	})
 	s.want("the replies", s.until(3), "[1 muted 2 3 muted]")
 	s.want("published", s.b.calls, "[[2]]")
 	s.c.seat("r").muted.Store(0)
-	s.message(4, "4")
-	if err := s.c.srv.Room("r").Kick(t.Context(), "ada", "enough"); err != nil {
-		t.Fatal(err)
-	}
-	s.c.flush()
+	s.input(func() {
+		s.message(4, "4")
+		if err := s.c.srv.Room("r").Kick(t.Context(), "ada", "enough"); err != nil {
+			t.Error(err)
+		}
+	})
 	s.want("the replies", s.until(4), "[4 not_member]")
 	s.want("published", s.b.calls, "[[2]]")
 }
@@ -294,10 +328,11 @@ func TestBurstFails(t *testing.T) {
 	s := newSpeaker(t)
 	three := func(from int) []string {
 		t.Helper()
-		for i := range 3 {
-			s.message(from+i, "1")
-		}
-		s.c.flush()
+		s.input(func() {
+			for i := range 3 {
+				s.message(from+i, "1")
+			}
+		})
 		return s.until(int64(from + 2))
 	}
 	s.b.results = func(list []Result) []Result { list[1] = Result{Err: ErrUnavailable}; return list }
@@ -319,42 +354,45 @@ func TestBurstAndTheHost(t *testing.T) {
 		seen = append(seen, len(s.b.lists()))
 		return nil
 	}))
-	for i := range 3 {
-		s.message(1+i, "1")
-	}
-	s.c.flush()
+	s.input(func() {
+		for i := range 3 {
+			s.message(1+i, "1")
+		}
+	})
 	s.until(3)
 	s.want("published before each was asked about", seen, "[0 1 2]")
 
 	var within []int
-	s.c.srv.Use(func(next Handler) Handler {
-		return func(ctx context.Context, c *Conn, r *Request) (Response, error) {
-			before := len(s.b.single)
-			res, err := next(ctx, c, r)
-			within = append(within, len(s.b.single)-before)
-			return res, err
-		}
+	s.input(func() {
+		s.c.srv.Use(func(next Handler) Handler {
+			return func(ctx context.Context, c *Conn, r *Request) (Response, error) {
+				before := len(s.b.single)
+				res, err := next(ctx, c, r)
+				within = append(within, len(s.b.single)-before)
+				return res, err
+			}
+		})
+		s.message(4, "4")
+		s.message(5, "5")
 	})
-	s.message(4, "4")
-	s.message(5, "5")
-	s.c.flush()
 	s.want("the replies", s.until(5), "[4 5]")
 	s.want("published within the middleware", within, "[1 1]")
 }
 
 // What was handled before a connection is closed is published and answered: for
-// going on too fast, and by the client that says it and is gone.
+// going on too fast, and by the client, which says it and goodbye.
 func TestBurstAtTheEnd(t *testing.T) {
 	limits := DefaultLimits()
 	limits.ConnectsPerIP = limit.Rate{}
 	limits.Abuse = limit.Rate{Events: 1, Per: time.Hour, Burst: 1}
 	s := newSpeaker(t, WithLimits(limits))
 	quick := func(ref int) { s.say(fmt.Sprintf(`{"type":"message","ref":%d,"room":"slow","data":1}`, ref)) }
-	quick(1)
-	quick(2) // refused
-	s.message(3, "3")
-	quick(4) // refused once too often
-	s.c.flush()
+	s.input(func() {
+		quick(1)
+		quick(2) // refused
+		s.message(3, "3")
+		quick(4) // refused once too often
+	})
 	s.want("the replies", s.until(3), "[1 2 rate_limited 3]")
 	s.want("published", s.b.calls, "[[1] [3]]")
 
@@ -364,7 +402,7 @@ func TestBurstAtTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_ = s.ws.CloseNow()
+	_ = s.ws.Close(websocket.StatusNormalClosure, "")
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		s.b.mu.Lock()
 		all := slices.Concat(s.b.calls...)
