@@ -77,16 +77,47 @@ func TestRepeatedCalls(t *testing.T) {
 	if r, err := receipt(reply); err != nil || !r.Duplicate || r.Position != second.Position {
 		t.Errorf("the same ID in another call: %+v, %v", r, err)
 	}
+	// Several messages in one call, of which some have been published before.
+	ops := [4]opID{b.nextOp(), b.nextOp(), b.nextOp(), b.nextOp()}
+	list := func(n int) []string {
+		args := append(b.args(nil, 30), b.keysOf("room").channel, b.publish, strconv.Itoa(maxTail))
+		for i, op := range ops[:n] {
+			id, keep := "", keep
+			switch i {
+			case 0:
+				id = digest("ada", "1")
+			case 1:
+				keep = room.Retention{}
+			case 3:
+				id = digest("ada", "2")
+			}
+			args = append(append(args, string(op[:]), id), retention(keep)...)
+			args = append(args, millis(m.At), string(appendBody(nil, &m, op)))
+		}
+		return args
+	}
+	for _, n := range []int{2, 4, 4} {
+		reply, err := b.run(ctx, b.keysOf("room"), publishScript, list(n))
+		if err != nil || len(reply) != 4*n {
+			t.Fatalf("%d messages: %d values, %v", n, len(reply), err)
+		}
+		for i, want := range []room.Receipt{{Position: second.Position, Duplicate: true}, {}, {Position: room.Position{Epoch: second.Epoch, Offset: 4}}, {Position: room.Position{Epoch: second.Epoch, Offset: 5}}}[:n] {
+			want.At = second.At
+			if got, err := receipt(reply[4*i : 4*i+4]); err != nil || got != want {
+				t.Errorf("number %d of %d messages: %+v, %v, want %+v", i+1, n, got, err, want)
+			}
+		}
+	}
 	page, err := b.Replay(ctx, "room", room.Range{Limit: 10})
-	if err != nil || len(page.Messages) != 3 {
+	if err != nil || len(page.Messages) != 5 {
 		t.Errorf("the log has %d messages, %v", len(page.Messages), err)
 	}
-	for end := time.Now().Add(10 * time.Second); delivered.Load() < 4 && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); delivered.Load() < 7 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(20 * time.Millisecond)
-	if n := delivered.Load(); n != 4 {
-		t.Errorf("%d messages were delivered, want 4", n)
+	if n := delivered.Load(); n != 7 {
+		t.Errorf("%d messages were delivered, want 7", n)
 	}
 }
 

@@ -57,6 +57,18 @@ func TestCost(t *testing.T) {
 	}{
 		{"publish, stored", publish(keepAll), map[string]int{"evalsha": times}},
 		{"publish, not stored", publish(room.Retention{}), map[string]int{"evalsha": times}},
+		{"publish, 64 together in each of two rooms", func(n int) error {
+			list := make([]room.Publication, 128)
+			for i := range list {
+				list[i] = room.Publication{Message: said(fmt.Sprint("together", i%2), "talk", fmt.Sprint(n, i)), Keep: keepAll}
+			}
+			for _, r := range b.PublishAll(ctx, list) {
+				if r.Err != nil {
+					return r.Err
+				}
+			}
+			return nil
+		}, map[string]int{"evalsha": 2 * times}},
 		{"subscribe, the first on the node", func(n int) error {
 			_, cancel, err := b.Subscribe(ctx, fmt.Sprint("room", n), func(room.Message) {})
 			cancels = append(cancels, cancel)

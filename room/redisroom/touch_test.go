@@ -28,15 +28,16 @@ func TestRepeatedCallsWrite(t *testing.T) {
 	edit := m
 	edit.Kind, edit.Target = room.KindEdited, 1
 	op := b.nextOp()
-	start := append(b.args(nil, 13), k.channel, b.publish, string(op[:]))
+	start := append(b.args(nil, 13), k.channel, b.publish)
 	rest := append(retention(keep), millis(m.At), string(appendBody(nil, &m, opID{})))
-	with := func(id string, more ...string) []string {
-		args := append(append([]string(nil), start...), id)
-		return append(append(args, rest...), more...)
+	with := func(before []string, id string, after ...string) []string {
+		args := append(append([]string(nil), start...), before...)
+		args = append(append(args, string(op[:]), id), rest...)
+		return append(args, after...)
 	}
 	for name, c := range map[string]*call{
-		"publish": {script: publishScript, keys: k.all, args: with(digest("ada", "1"), strconv.Itoa(maxTail))},
-		"amend":   {script: amendScript, keys: k.all, args: with("ada", "1", "0", "2", strconv.Itoa(int(room.KindMessage)), strconv.Itoa(int(room.KindEdited)))},
+		"publish": {script: publishScript, keys: k.all, args: with([]string{strconv.Itoa(maxTail)}, digest("ada", "1"))},
+		"amend":   {script: amendScript, keys: k.all, args: with(nil, "ada", "1", "0", "2", strconv.Itoa(int(room.KindMessage)), strconv.Itoa(int(room.KindEdited)))},
 	} {
 		if err := b.client.Do(t.Context(), b.command(c, true)).Error(); err != nil {
 			t.Fatalf("%s: %v", name, err)
