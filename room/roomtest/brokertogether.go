@@ -120,8 +120,12 @@ func brokerTogether(s *brokerScript) {
 	s.logged("other", others...)
 
 	// The retention of the last one is the log's, and of each its own.
-	few := []room.Publication{{Message: said("few", "ada", "1"), Keep: keepAll}, {Message: said("few", "ada", "2"), Keep: keepAll},
-		{Message: said("few", "ada", "3"), Keep: room.Keep(2, time.Hour)}, {Message: said("few", "ada", "4"), Keep: keepAll}}
+	few := []room.Publication{
+		{Message: said("few", "ada", "1"), Keep: keepAll},
+		{Message: said("few", "ada", "2"), Keep: keepAll},
+		{Message: said("few", "ada", "3"), Keep: room.Keep(2, time.Hour)},
+		{Message: said("few", "ada", "4"), Keep: keepAll},
+	}
 	results := s.publishAll(b, few)
 	var kept []room.Message
 	for i := 1; i < len(few); i++ {
