@@ -17,7 +17,7 @@
 //
 // # One message, from a socket to the members
 //
-// Each step calls downward only; hall.deliver is the one way back up.
+// Each step calls downward only; hall.append is the one way back up.
 //
 //   - internal/transport reads a frame, under a size cap and a deadline, and
 //     calls Conn.handle (dispatch.go) on the connection's own goroutine.
@@ -28,8 +28,10 @@
 //     join.go. It applies the limits of user and room, validates the data, and
 //     asks the OnMessage hook.
 //   - Broker.Publish (broker.go, memory_broker.go) gives the message its place
-//     in the room's order and stores it.
-//   - hall.deliver (hall.go) encodes it once and appends it to the room's logs.
+//     in the room's order and stores it. With a BatchBroker (batchbroker.go) it
+//     waits for what the same read brought, and all of it is published and
+//     answered together (burst.go).
+//   - hall.append (hall.go) encodes it once and appends it to the room's logs.
 //   - Conn.answer (dispatch.go) queues the reply.
 //   - Conn.flush (conn.go) writes to every member, and the reply, when the
 //     input that one read brought is handled.

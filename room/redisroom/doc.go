@@ -13,7 +13,8 @@
 // # The broker
 //
 // A message costs one round trip, whoever hears it: one script looks whether it
-// was published before, gives it its place, keeps it and publishes it. A node
+// was published before, gives it its place, keeps it and publishes it; for
+// several messages in one room it is one script too ([Broker.PublishAll]). A node
 // hears the rooms that somebody on it has subscribed to, brings what it hears in
 // order and has gaps filled before it goes on.
 //

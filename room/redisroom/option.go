@@ -59,7 +59,8 @@ func WithLogger(l *slog.Logger) Option {
 // about may be stored and delivered all the same; when the caller repeats it
 // with the message's ID it is a duplicate, for which the replicas are waited for
 // too. Everything else, other rooms' messages without history among it, does not
-// wait. In a Cluster each primary needs n replicas.
+// wait, unless it was published in one call with what does and in the same room.
+// In a Cluster each primary needs n replicas.
 //
 // A failover to a replica that has what was acknowledged loses nothing of it.
 // That is any replica only if n is the number of all that may be promoted; the
