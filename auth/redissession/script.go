@@ -75,7 +75,7 @@ func pipeline(ctx context.Context, c rueidis.Client, cfg *config, steps []step) 
 	for i, s := range steps {
 		commands[i] = c.B().Evalsha().Sha1(s.script.sha).Numkeys(int64(len(s.keys))).Key(s.keys...).Arg(s.args...).Build()
 	}
-	results := c.DoMulti(ctx, commands...)
+	results := redisx.DoMulti(ctx, c, commands...)
 	var again []int
 	for i, r := range results {
 		if err, ok := rueidis.IsRedisErr(r.Error()); ok && err.IsNoScript() {
@@ -90,7 +90,7 @@ func pipeline(ctx context.Context, c rueidis.Client, cfg *config, steps []step) 
 		s := steps[i]
 		texts = append(texts, c.B().Eval().Script(s.script.text).Numkeys(int64(len(s.keys))).Key(s.keys...).Arg(s.args...).Build())
 	}
-	for i, r := range c.DoMulti(ctx, texts...) {
+	for i, r := range redisx.DoMulti(ctx, c, texts...) {
 		results[again[i]] = r
 	}
 	return results

@@ -84,7 +84,7 @@ func (s *Tickets) Take(ctx context.Context, key string) (auth.Ticket, error) {
 	}
 	ctx, cancel := redisx.Deadline(ctx, s.timeout)
 	defer cancel()
-	kept, err := s.client.Do(ctx, s.client.B().Getdel().Key(s.key(key)).Build()).ToString()
+	kept, err := redisx.Do(ctx, s.client, s.client.B().Getdel().Key(s.key(key)).Build()).ToString()
 	switch {
 	case rueidis.IsRedisNil(err):
 		return auth.Ticket{}, auth.ErrTicketNotFound

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	seed    = flag.Uint64("faults.seed", 0, "seed of the script of faults; 0 is one by the clock")
+	seed    = flag.Uint64("faults.seed", 21, "seed of the script of faults; 0 is one by the clock")
 	lasting = flag.Duration("faults.for", 0, "go on with faults for this long; 0 is each of them once")
 	figures = flag.String("faults.figures", "", "write the tables to this file")
 	verbose = flag.Bool("faults.log", false, "show what the servers log")

@@ -224,10 +224,7 @@ type timedLimiter struct {
 	w *stopwatch
 }
 
-// Allow is not held to the deadline of a quarter of a second that servers give
-// a limiter: where a client is connecting, its other callers wait for it, for up
-// to Dialer.Timeout. How long it took is in the figures.
 func (l timedLimiter) Allow(ctx context.Context, key string, r limit.Rate, n int) (limit.Decision, error) {
-	defer l.w.start(context.WithoutCancel(ctx), "Limiter.Allow")()
+	defer l.w.start(ctx, "Limiter.Allow")()
 	return l.Limiter.Allow(ctx, key, r, n)
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/wardroom/wardroom/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What rueidis puts off for a second it does not wait for when it is closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 func TestServer(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ func (s Script) RunAll(ctx context.Context, c rueidis.Client, calls []Call) []ru
 	for i, call := range calls {
 		commands[i] = c.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(call.Keys))).Key(call.Keys...).Arg(call.Args...).Build()
 	}
-	results := c.DoMulti(ctx, commands...)
+	results := DoMulti(ctx, c, commands...)
 	var again []int
 	var texts rueidis.Commands
 	for i, r := range results {
@@ -58,7 +58,7 @@ func (s Script) RunAll(ctx context.Context, c rueidis.Client, calls []Call) []ru
 	if len(again) == 0 {
 		return results
 	}
-	for i, r := range c.DoMulti(ctx, texts...) {
+	for i, r := range DoMulti(ctx, c, texts...) {
 		results[again[i]] = r
 	}
 	return results
@@ -71,7 +71,11 @@ func (s Script) RunAll(ctx context.Context, c rueidis.Client, calls []Call) []ru
 func (s Script) Run(ctx context.Context, c rueidis.Client, timeout time.Duration, unavailable error, keys, args []string) ([]rueidis.RedisMessage, error) {
 	ctx, cancel := Deadline(ctx, timeout)
 	defer cancel()
-	reply, err := s.lua.Exec(ctx, c, keys, args).ToArray()
+	result, ok := await(ctx, func() rueidis.RedisResult { return s.lua.Exec(ctx, c, keys, args) })
+	if !ok {
+		return nil, Error(ctx.Err(), unavailable)
+	}
+	reply, err := result.ToArray()
 	return reply, Error(err, unavailable)
 }
 

@@ -103,6 +103,6 @@ func (c *Counter) Renew(ctx context.Context, leases []limit.Lease, ttl time.Dura
 // Drop implements [limit.Counter].
 func (c *Counter) Drop(ctx context.Context, key, id string) error {
 	return c.call(ctx, func(ctx context.Context) error {
-		return c.client.Do(ctx, c.client.B().Zrem().Key(c.key(key)).Member(id).Build()).Error()
+		return redisx.Do(ctx, c.client, c.client.B().Zrem().Key(c.key(key)).Member(id).Build()).Error()
 	})
 }

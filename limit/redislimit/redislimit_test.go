@@ -18,7 +18,10 @@ import (
 	"github.com/wardroom/wardroom/limit/redislimit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What rueidis puts off for a second it does not wait for when it is closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 func TestConforms(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, client rueidis.Client) {

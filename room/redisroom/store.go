@@ -106,7 +106,7 @@ func (s *Store) Record(ctx context.Context, name string) (room.Record, error) {
 	var rec room.Record
 	missing := false
 	err := s.call(ctx, func(ctx context.Context) error {
-		reply := s.client.Do(ctx, s.client.B().Hget().Key(s.roomKey(name)).Field("record").Build())
+		reply := redisx.Do(ctx, s.client, s.client.B().Hget().Key(s.roomKey(name)).Field("record").Build())
 		text, err := reply.ToString()
 		if missing = rueidis.IsRedisNil(err); missing {
 			return nil
@@ -250,7 +250,7 @@ func (s *Store) Sanction(ctx context.Context, name, user string, kind room.Sanct
 // Lift implements [room.Store].
 func (s *Store) Lift(ctx context.Context, name, user string, kind room.Sanction) error {
 	return s.call(ctx, func(ctx context.Context) error {
-		return s.client.Do(ctx, s.client.B().Zrem().Key(s.roomKeys(name)[4]).Member(sanctioned(user, kind)).Build()).Error()
+		return redisx.Do(ctx, s.client, s.client.B().Zrem().Key(s.roomKeys(name)[4]).Member(sanctioned(user, kind)).Build()).Error()
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/wardroom/wardroom/internal/redisx"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -69,7 +70,7 @@ func (s *Store) Empty(ctx context.Context, before time.Time, limit int) ([]room.
 				commands[i] = s.client.B().Zrangebyscore().Key(s.shardKey((start+first+i)%shards, "empty")).
 					Min("-inf").Max("("+number(ceil(before))).Withscores().Limit(0, int64(limit-len(list))).Build()
 			}
-			replies = s.client.DoMulti(ctx, commands...)
+			replies = redisx.DoMulti(ctx, s.client, commands...)
 			for _, reply := range replies {
 				if err := reply.Error(); err != nil {
 					return err

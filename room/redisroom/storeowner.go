@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/wardroom/wardroom/internal/redisx"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -36,7 +37,7 @@ func (s *Store) claim(ctx context.Context, user, name string) (string, error) {
 	// A claim sorts by its time.
 	claim := fmt.Sprintf("%013x %s %s", time.Now().UnixMilli(), rand.Text(), name)
 	return claim, s.call(ctx, func(ctx context.Context) error {
-		return s.client.Do(ctx, s.client.B().Zadd().Key(s.ownerKey(user)).ScoreMember().ScoreMember(0, claim).Build()).Error()
+		return redisx.Do(ctx, s.client, s.client.B().Zadd().Key(s.ownerKey(user)).ScoreMember().ScoreMember(0, claim).Build()).Error()
 	})
 }
 
@@ -47,7 +48,7 @@ func (s *Store) unclaim(ctx context.Context, user string, claims ...string) {
 		return
 	}
 	_ = s.call(ctx, func(ctx context.Context) error {
-		return s.client.Do(ctx, s.client.B().Zrem().Key(s.ownerKey(user)).Member(claims...).Build()).Error()
+		return redisx.Do(ctx, s.client, s.client.B().Zrem().Key(s.ownerKey(user)).Member(claims...).Build()).Error()
 	})
 }
 
@@ -90,7 +91,7 @@ func (s *Store) Owned(ctx context.Context, user string) (int, error) {
 // claims returns the next claims of a user, in order.
 func (s *Store) claims(ctx context.Context, user, after string) (claims []string, err error) {
 	err = s.call(ctx, func(ctx context.Context) error {
-		claims, err = s.client.Do(ctx, s.client.B().Zrangebylex().Key(s.ownerKey(user)).
+		claims, err = redisx.Do(ctx, s.client, s.client.B().Zrangebylex().Key(s.ownerKey(user)).
 			Min(after).Max("+").Limit(0, claimsAtOnce).Build()).AsStrSlice()
 		return err
 	})
@@ -109,7 +110,7 @@ func (s *Store) named(ctx context.Context, user string, claims []string) ([]bool
 			fields := strings.SplitN(claim, " ", 3)
 			commands[i] = s.client.B().Hmget().Key(s.roomKey(fields[len(fields)-1])).Field("owner", "claim").Build()
 		}
-		for i, reply := range s.client.DoMulti(ctx, commands...) {
+		for i, reply := range redisx.DoMulti(ctx, s.client, commands...) {
 			values, err := reply.AsStrSlice()
 			if err != nil {
 				return err
