@@ -35,7 +35,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	for range 2 * primaries {
 		c.Servers = append(c.Servers, start(t, func(port int) []string {
 			return own(t, port, append([]string{
-				"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
+				"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(ownPort(t)),
 				"--cluster-node-timeout", "3000", "--cluster-replica-validity-factor", "0",
 			}, args...))
 		}))

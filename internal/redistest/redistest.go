@@ -5,6 +5,7 @@
 package redistest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -63,7 +64,7 @@ func start(t testing.TB, args func(port int) []string) *Server {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed: make test installs it")
 	}
-	s := &Server{t: t, port: freePort(t)}
+	s := &Server{t: t, port: ownPort(t)}
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
@@ -84,7 +85,7 @@ func (s *Server) ready() {
 			s.t.Fatalf("redis-server does not start:\n%s", s.log.String())
 		}
 		taken := strconv.Itoa(s.port)
-		s.port = freePort(s.t)
+		s.port = ownPort(s.t)
 		for i, arg := range s.args {
 			if arg == taken {
 				s.args[i] = strconv.Itoa(s.port)
@@ -162,6 +163,8 @@ func (s *Server) answer() bool {
 	}
 }
 
+// answers reports whether it is this process that answers: another server may
+// have come to the port first.
 func (s *Server) answers() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -171,12 +174,20 @@ func (s *Server) answers() bool {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+	// Only the first is refused while a server loads its data.
+	if _, err := conn.Write([]byte("PING\r\nINFO server\r\n")); err != nil {
 		return false
 	}
-	var buf [7]byte
-	n, _ := conn.Read(buf[:])
-	return string(buf[:n]) == "+PONG\r\n"
+	lines := bufio.NewScanner(conn)
+	if !lines.Scan() || lines.Text() != "+PONG" {
+		return false
+	}
+	for lines.Scan() {
+		if pid, ok := strings.CutPrefix(lines.Text(), "process_id:"); ok {
+			return pid == strconv.Itoa(s.cmd.Process.Pid)
+		}
+	}
+	return false
 }
 
 // Kill ends the server at once (SIGKILL).
@@ -230,17 +241,27 @@ func (s *Server) Try(args ...string) (string, error) {
 	return strings.TrimPrefix(fmt.Sprint(value), "txt:"), nil // of a verbatim string
 }
 
-// freePort is one that outgoing connections, which take higher ones, do not
-// come upon while the server is down.
-func freePort(t testing.TB) int {
+// ownPort is a port that is the test's until it ends, also while no server
+// listens there: no other test that asks here gets it, in this process or
+// another. Outgoing connections take higher ones.
+func ownPort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 10_000 + rand.IntN(20_000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = l.Close()
-			return port
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		// Servers speak TCP: the same port of UDP is free to say whose it is.
+		sign, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			_ = sign.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = sign.Close() })
+		return port
 	}
 	t.Fatal("no free port")
 	return 0
