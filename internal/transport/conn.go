@@ -24,8 +24,8 @@ type Options struct {
 	// CloseDeadline is how long a closing handshake may take before the
 	// socket is closed under it.
 	CloseDeadline time.Duration
-	// MaxQueue is how many bytes of its own frames a connection may be
-	// behind.
+	// MaxQueue is how many bytes a connection may be behind of its own frames
+	// and of the logs that it has left.
 	MaxQueue int
 	// Compress offers permessage-deflate.
 	Compress bool
