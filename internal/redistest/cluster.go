@@ -246,6 +246,15 @@ func (c *Cluster) Promoted(slot int, was *Server) {
 	c.agree(slot, c.Primary(slot))
 }
 
+// Rejoin starts a server again after Kill and Promoted, and waits until it
+// follows its successor. Until then it says that it has the slots that it had,
+// and clients believe it.
+func (c *Cluster) Rejoin(was *Server) {
+	c.t.Helper()
+	was.Restart()
+	c.settle()
+}
+
 // Migrate moves a slot, key by key as it is done in service, to another
 // primary, and waits until all servers agree.
 func (c *Cluster) Migrate(slot int, to *Server) {

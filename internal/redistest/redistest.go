@@ -50,11 +50,14 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// own are the arguments of a server that keeps to itself.
+// own are the arguments of a server that keeps to itself. Replicas get their
+// first copy from a file: to one that got it through a socket a primary sends
+// nothing more until it is asked to, up to a second after it says that the
+// replica is online.
 func own(t testing.TB, port int, args []string) []string {
 	return append([]string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "",
-		"--daemonize", "no", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0",
+		"--daemonize", "no", "--enable-debug-command", "yes", "--repl-diskless-sync", "no",
 	}, args...)
 }
 

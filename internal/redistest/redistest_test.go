@@ -2,6 +2,7 @@ package redistest_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,7 +93,13 @@ func TestCluster(t *testing.T) {
 	for _, k := range keys {
 		has(t, c, k, k)
 	}
-	was.Restart()
+	cluster.Rejoin(was)
+	for _, k := range keys {
+		has(t, c, k, k)
+	}
+	if info := was.Do("INFO", "replication"); !strings.Contains(info, "role:slave") {
+		t.Errorf("the one that was killed does not follow: %s", info)
+	}
 }
 
 func TestSentinel(t *testing.T) {
@@ -107,6 +114,7 @@ func TestSentinel(t *testing.T) {
 	}
 	has(t, c, "a", "1")
 	put(t, c, "a", "2")
+	s.Replicated()
 	was = s.Primary()
 	was.Kill()
 	s.Promoted(was)

@@ -73,13 +73,14 @@ func (s *Sentinel) settle() {
 			return ""
 		})
 	}
-	eventually(s.t, "the replicas follow", func() string {
-		reply := s.Primary().Do("INFO", "replication")
-		if strings.Count(reply, "state=online") < len(s.Servers)-1 {
-			return reply
-		}
-		return ""
-	})
+	s.Replicated()
+}
+
+// Replicated waits until both replicas have all that the primary has: what was
+// written before is there after a promotion.
+func (s *Sentinel) Replicated() {
+	s.t.Helper()
+	s.Primary().replicated(len(s.Servers) - 1)
 }
 
 // Client returns a client that asks the Sentinels where the primary is. It is
