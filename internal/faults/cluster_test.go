@@ -68,7 +68,7 @@ func TestCluster(t *testing.T) {
 			was := cluster.Primary(slot(1))
 			was.Kill()
 			cluster.Promoted(slot(1), was)
-			was.Restart()
+			cluster.Rejoin(was)
 		}},
 	} {
 		t.Run(st.name, func(t *testing.T) { s.run(t, st) })
