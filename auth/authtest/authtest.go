@@ -113,6 +113,11 @@ func (c clock) in(n int) time.Time { return time.Now().Add(time.Duration(n) * c.
 // near reports whether two times are the same but for rounding and the slack.
 func (c clock) near(a, b time.Time) bool { return a.Sub(b).Abs() <= c.slack }
 
+// within is near for what took from one time to another.
+func (c clock) within(a, from, to time.Time) bool {
+	return a.Sub(from) >= -c.slack && a.Sub(to) <= c.slack
+}
+
 // callContext bounds one call.
 func callContext(tb testing.TB) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(tb.Context()), 10*time.Second)

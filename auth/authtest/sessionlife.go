@@ -115,10 +115,12 @@ func slides(s *sessions) {
 	session, still := s.create(ada()), s.create(ada())
 	for range 3 {
 		s.pass(2)
+		before := time.Now()
 		s.touchNow(session.ID)
+		after := time.Now()
 		got := s.get(session.ID)
-		if now := time.Now(); !s.near(got.LastSeen, now) || !s.near(got.ExpiresAt, now.Add(s.ttl())) {
-			s.Errorf("touched at %v: last seen %v, expires %v", now, got.LastSeen, got.ExpiresAt)
+		if !s.within(got.LastSeen, before, after) || !s.within(got.ExpiresAt, before.Add(s.ttl()), after.Add(s.ttl())) {
+			s.Errorf("touched from %v to %v: last seen %v, expires %v", before, after, got.LastSeen, got.ExpiresAt)
 		}
 		if !s.near(got.CreatedAt, session.CreatedAt) {
 			s.Errorf("created %v, then %v", session.CreatedAt, got.CreatedAt)
