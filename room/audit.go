@@ -34,7 +34,7 @@ const (
 	eventPanic       = "panic"
 	eventExpire      = "expire" // a room was empty for too long
 	eventSize        = "size"   // a room has twice as many connections as before
-	eventReap        = "reap"   // seats of a node that has died were removed
+	eventReap        = "reap"   // seats of a node that has died, or of nobody, were removed
 	eventDrain       = "drain"
 	eventHealth      = "health"      // a store begins to fail, or is well again
 	eventUnconfirmed = "unconfirmed" // done, and some node has not confirmed

@@ -20,3 +20,6 @@ func Tables(s *Server, st Store, b Broker) map[string]int {
 	}
 	return n
 }
+
+// Reclaim gives the seats back that nobody holds, now.
+func Reclaim(s *Server) bool { return s.reclaim() }

@@ -106,6 +106,7 @@ type vital struct {
 	overruns atomic.Uint64
 	failing  atomic.Bool
 	own      func() error // what the component says of itself, or nil
+	well     func()       // called when it is well again, or nil
 
 	mu    sync.Mutex // protects what follows; failing is written under it
 	since time.Time
@@ -178,6 +179,9 @@ func (v *vital) succeed(atOnce bool) {
 	if over {
 		v.journal.write(context.Background(), slog.LevelInfo, eventHealth, nil,
 			slog.String("component", v.name), slog.Bool("ok", true), slog.Duration("after", after))
+		if v.well != nil {
+			v.well()
+		}
 	}
 }
 
@@ -270,6 +274,7 @@ func (s *Server) probe() {
 // cannot fail, and is called too often to be watched for nothing.
 func (s *Server) watchAll() {
 	v, most := s.vitals, s.limits.StoreCall
+	v.store.well, v.broker.well = s.patrolSoon, s.patrolSoon
 	if _, local := s.store.(*memoryStore); !local {
 		w := &watch{v.store, most, func(err error) bool {
 			return is(err, ErrNoRoom, ErrRoomExists, ErrConflict, ErrRoomFull, ErrBanned, ErrLapsed)

@@ -34,6 +34,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer c.joined()
 	if old != nil {
 		// Joining again starts anew: what was on its way is sent first.
 		old.hall.exit(old, true)

@@ -29,6 +29,11 @@ type tether struct {
 	// for too long; it is given the node.
 	doom atomic.Pointer[func(node string)]
 	lag  time.Duration // what calls about seats take, at most, before and after
+	// forgets: what is dismissed is in again after a failover.
+	forgets atomic.Bool
+	// tardy: Admit fails, and is carried out after the Dismiss that follows.
+	tardy atomic.Bool
+	held  sync.Map // by Seat, what is to be carried out
 }
 
 func (s *tether) late() {
@@ -67,16 +72,41 @@ func (s *tether) Reap(ctx context.Context, node string, limit int) (room.Reaped,
 	return through(s, func(n room.NodeStore) (room.Reaped, error) { return n.Reap(ctx, node, limit) })
 }
 
+func (s *tether) Seats(ctx context.Context, node string, after room.Seat, limit int) (list []room.Seat, more bool, err error) {
+	store, err := s.reach()
+	if err != nil {
+		return nil, false, err
+	}
+	return store.Seats(ctx, node, after, limit)
+}
+
 func (s *tether) Admit(ctx context.Context, seat room.Seat, version int64, most int) (room.Admission, error) {
 	s.late()
 	defer s.late()
-	return through(s, func(n room.NodeStore) (room.Admission, error) { return n.Admit(ctx, seat, version, most) })
+	return through(s, func(n room.NodeStore) (room.Admission, error) {
+		if s.tardy.Load() {
+			s.held.Store(seat, func() (any, error) { return n.Admit(context.WithoutCancel(ctx), seat, version, most) })
+			return room.Admission{}, room.ErrUnavailable
+		}
+		return n.Admit(ctx, seat, version, most)
+	})
 }
 
 func (s *tether) Dismiss(ctx context.Context, seat room.Seat) (bool, error) {
 	s.late()
 	defer s.late()
-	return through(s, func(n room.NodeStore) (bool, error) { return n.Dismiss(ctx, seat) })
+	return through(s, func(n room.NodeStore) (bool, error) {
+		if s.forgets.Load() {
+			return true, nil
+		}
+		last, err := n.Dismiss(ctx, seat)
+		if f, ok := s.held.LoadAndDelete(seat); ok {
+			if _, err := f.(func() (any, error))(); err != nil {
+				return false, err
+			}
+		}
+		return last, err
+	})
 }
 
 func (s *tether) Record(ctx context.Context, name string) (room.Record, error) {

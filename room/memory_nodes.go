@@ -1,7 +1,11 @@
 package room
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -113,6 +117,40 @@ func (s *memoryStore) Reap(_ context.Context, node string, limit int) (Reaped, e
 		delete(s.nodes.known, id)
 	}
 	return done, nil
+}
+
+func (s *memoryStore) Seats(_ context.Context, node string, after Seat, limit int) ([]Seat, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.nodes.known[node]
+	if n == nil {
+		return nil, false, nil
+	}
+	limit = max(limit, 1)
+	var list []Seat
+	for _, name := range slices.Sorted(maps.Keys(n.rooms)) {
+		if name < after.Room {
+			continue
+		}
+		for _, m := range s.rooms[name].members {
+			from := len(list)
+			for _, seat := range m.seats {
+				found := Seat{Room: name, User: m.User, Name: m.Name, Connection: seat.connection, Node: node}
+				if seat.node == node && compareSeats(&found, &after) > 0 {
+					list = append(list, found)
+				}
+			}
+			slices.SortFunc(list[from:], func(a, b Seat) int { return strings.Compare(a.Connection, b.Connection) })
+			if len(list) > limit {
+				return list[:limit:limit], true, nil
+			}
+		}
+	}
+	return list, false, nil
+}
+
+func compareSeats(a, b *Seat) int {
+	return cmp.Or(strings.Compare(a.Room, b.Room), strings.Compare(a.User, b.User), strings.Compare(a.Connection, b.Connection))
 }
 
 // reapRoom removes seats of a node in a room until there are limit in done. The

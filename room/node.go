@@ -65,4 +65,18 @@ type NodeStore interface {
 	// for a day at least. While it is being reaped Admit may be either
 	// ErrLapsed, or takes a seat that is reaped with the rest.
 	Reap(ctx context.Context, node string, limit int) (Reaped, error)
+
+	// Seats returns up to limit seats, at least 1, that the node has, those that
+	// come behind after in an order of the store's own, and whether there are
+	// more. Of after Room, User and Connection count, and it need not be there;
+	// the zero Seat comes before all. A walk, in which each call is given the
+	// last seat of the one before, has every seat once that the node has all the
+	// while. It may also have seats that were the node's and are another's or
+	// nobody's by now. Node is set in all of them, and Name may be empty. It
+	// changes nothing; the caller owns the slice.
+	//
+	// With it a server finds the seats that none of its connections holds: what
+	// a failover has lost of a Dismiss, and what an Admit did that was carried
+	// out after it had been given up.
+	Seats(ctx context.Context, node string, after Seat, limit int) (seats []Seat, more bool, err error)
 }

@@ -23,8 +23,9 @@ const (
 )
 
 // patrol looks from time to time for what this node was not told: a change of
-// a room, its end, and who was kicked, banned or muted there. What costs it is
-// one call of the store for every 500 seats on this node.
+// a room, its end, and who was kicked, banned or muted there; and for places in
+// the store that nobody holds. What costs it is one call of the store each for
+// every 500 seats on this node.
 func (s *Server) patrol() {
 	timer := time.NewTimer(patrolEvery - rand.N(patrolEvery/4))
 	defer timer.Stop()
@@ -41,7 +42,8 @@ func (s *Server) patrol() {
 			case <-time.After(lostPause):
 			}
 		}
-		if s.patrolOnce() {
+		reclaimed := s.reclaim()
+		if s.patrolOnce() && reclaimed {
 			timer.Reset(patrolEvery - rand.N(patrolEvery/4))
 		} else {
 			timer.Reset(patrolAgain + rand.N(patrolAgain))
@@ -49,7 +51,8 @@ func (s *Server) patrol() {
 	}
 }
 
-// patrolSoon makes patrol look at once, because messages were lost.
+// patrolSoon makes patrol look at once, because messages were lost, or the store
+// or the broker is back and may have lost something.
 func (s *Server) patrolSoon() {
 	select {
 	case s.lost <- struct{}{}:

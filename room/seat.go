@@ -150,7 +150,8 @@ func (c *Conn) left(room string) {
 	}
 }
 
-// vacate removes the seat for a join that takes its place, nil for none.
+// vacate removes the seat for a join that takes its place, nil for none. When
+// that is over, and it was no error, joined is called.
 func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
 	for {
 		c.mu.Lock()
@@ -163,6 +164,7 @@ func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
 			busy = old.readmission
 		default:
 			c.seats.drop(room)
+			c.joining = true
 		}
 		c.mu.Unlock()
 		if busy == nil {
@@ -177,6 +179,14 @@ func (c *Conn) vacate(ctx context.Context, room string) (*seat, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// joined is the end of what vacate began: the connection is in, or giving back
+// what it took.
+func (c *Conn) joined() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joining = false
 }
 
 // vacatePatience is how long a join waits for the end of a leave, which takes
@@ -241,8 +251,8 @@ func (c *Conn) giveBack(room, reason string) {
 }
 
 // dismiss takes the connection out of the room in the store, and calls done
-// when that has been done.
-func (c *Conn) dismiss(room string, done func()) {
+// when that has been done. It reports whether it has been when it returns.
+func (c *Conn) dismiss(room string, done func()) bool {
 	s := c.srv
 	seat := s.seatOf(c, room, s.leaseNow())
 	try := func() bool {
@@ -254,7 +264,7 @@ func (c *Conn) dismiss(room string, done func()) {
 	}
 	if try() {
 		done()
-		return
+		return true
 	}
 	s.wg.Go(func() {
 		defer done()
@@ -269,6 +279,7 @@ func (c *Conn) dismiss(room string, done func()) {
 			}
 		}
 	})
+	return false
 }
 
 const (

@@ -128,6 +128,13 @@ func (s *watchedNodes) Beat(ctx context.Context, node string, ttl time.Duration)
 	return r, err
 }
 
+func (s *watchedNodes) Seats(ctx context.Context, node string, after Seat, limit int) (list []Seat, more bool, err error) {
+	ctx, c := s.w.begin(ctx)
+	list, more, err = s.NodeStore.Seats(ctx, node, after, limit)
+	c.end(err)
+	return list, more, err
+}
+
 func (s *watchedNodes) Reap(ctx context.Context, node string, limit int) (r Reaped, err error) {
 	ctx, c := s.w.begin(ctx)
 	r, err = s.NodeStore.Reap(ctx, node, limit)

@@ -199,6 +199,10 @@ func (s timedSharedStore) Reap(ctx context.Context, node string, most int) (room
 	return s.more.Reap(ctx, node, most)
 }
 
+func (s timedSharedStore) Seats(ctx context.Context, node string, after room.Seat, most int) ([]room.Seat, bool, error) {
+	return s.more.Seats(ctx, node, after, most)
+}
+
 func (s timedSharedStore) Expel(ctx context.Context, name, user string) error {
 	return s.more.Expel(ctx, name, user)
 }

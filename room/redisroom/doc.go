@@ -55,7 +55,8 @@
 // has. When it has not for room.Limits.PresenceTimeout, one of the others gives
 // its places back; when it was only away it takes them again, as far as they
 // are free. Records, bans and mutes that Redis loses are lost; places are put
-// back by the nodes that live.
+// back by the nodes that live, and those that a failover has given back to who
+// had left are taken from them again.
 //
 // # What Redis must do
 //

@@ -308,12 +308,28 @@ func TestStoreCommands(t *testing.T) {
 	})
 	check("the end of a room", "1 evalsha 1 zrem", 2, func() error { return s.Delete(ctx, "made") })
 	check("what is empty", "256 zrangebyscore", 4, func() error { return second(s.Empty(ctx, time.Now(), 10)) })
+	seats := func(limit int) func() error {
+		return func() error { _, _, err := s.Seats(ctx, "node", room.Seat{}, limit); return err }
+	}
+	check("a walk over one seat", "256 zrangebylex", 7, seats(500))
 	for i := range 500 {
 		if err := admit(i)(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	check("a beat with 500 users", "1 evalsha", 1, beat)
+	for i := range 5000 {
+		if err := second(s.Admit(ctx, place(fmt.Sprint("room", i), "ada", "1", "many"), 0, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("the first 500 of 5,000 seats", "27 zrangebylex", 2, func() error {
+		list, more, err := s.Seats(ctx, "many", room.Seat{}, 500)
+		if len(list) != 500 || !more {
+			t.Errorf("%d seats, %t", len(list), more)
+		}
+		return err
+	})
 }
 
 // counting is a client that counts what it sends: commands by name, and round

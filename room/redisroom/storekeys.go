@@ -63,6 +63,15 @@ func splitHeld(entry string) (name, user, connection string, ok bool) {
 	return name, user, connection, ok
 }
 
+// joinHeld is the opposite of splitHeld.
+func joinHeld(name, user, connection string) string {
+	return withLength(name, withLength(user, connection))
+}
+
+func withLength(first, second string) string {
+	return strconv.Itoa(len(first)) + ":" + first + second
+}
+
 // cutLength takes "LENGTH:FIRST SECOND", without the space, apart.
 func cutLength(s string) (first, second string, ok bool) {
 	length, rest, ok := strings.Cut(s, ":")

@@ -53,6 +53,59 @@ func member(reply []rueidis.RedisMessage) (m room.Member, err error) {
 	return m, nil
 }
 
+// Seats implements [room.NodeStore]. It asks one shard after the other until it
+// has enough, as many at a time as what it has found so far lets expect: 256
+// commands in up to seven round trips for a node that has few seats.
+func (s *Store) Seats(ctx context.Context, node string, after room.Seat, limit int) ([]room.Seat, bool, error) {
+	limit = max(limit, 1)
+	first, behind := 0, "-"
+	if after.Room != "" || after.User != "" || after.Connection != "" {
+		first, behind = shardOf(after.Room), "("+joinHeld(after.Room, after.User, after.Connection)
+	}
+	var list []room.Seat
+	begin := first
+	for ask := 1; first < shards && len(list) <= limit; {
+		commands := make(rueidis.Commands, min(ask, shards-first))
+		for i := range commands {
+			commands[i] = s.client.B().Zrangebylex().Key(s.shardKey(first+i, "held", node)).
+				Min(behind).Max("+").Limit(0, int64(limit+1-len(list))).Build()
+			behind = "-"
+		}
+		first += len(commands)
+		var entries []string
+		err := s.call(ctx, func(ctx context.Context) error {
+			entries = entries[:0]
+			for _, reply := range redisx.DoMulti(ctx, s.client, commands...) {
+				part, err := reply.AsStrSlice()
+				if err != nil {
+					return err
+				}
+				entries = append(entries, part...)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		for _, entry := range entries[:min(len(entries), limit+1-len(list))] {
+			seat := room.Seat{Node: node}
+			var ok bool
+			if seat.Room, seat.User, seat.Connection, ok = splitHeld(entry); !ok {
+				return nil, false, errAnswer
+			}
+			list = append(list, seat)
+		}
+		if ask *= 4; len(list) > 0 {
+			ask = (limit+1-len(list))*(first-begin)/len(list) + 1
+		}
+		ask = min(ask, shardsAtOnce)
+	}
+	if len(list) > limit {
+		return list[:limit:limit], true, nil
+	}
+	return list, false, nil
+}
+
 // shardsAtOnce is how many shards are asked in one round trip.
 const shardsAtOnce = 64
 

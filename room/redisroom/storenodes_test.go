@@ -293,6 +293,47 @@ func TestRedisIsStoppedForLongerThanALease(t *testing.T) {
 	}
 }
 
+// Places that were given back and are taken again by a promotion that has lost
+// that are given back once more, soon after it.
+func TestPromotionLosesWhoLeft(t *testing.T) {
+	t.Parallel()
+	primary, replica := pair(t)
+	redis := &gate{Client: primary.Client(), closed: replica.Client()} // cut: to the replica
+	c := join(t, 2, func(int) rueidis.Client { return redis })
+	ada, bob := c.servers[0].Connect(t, "ada"), c.servers[1].Connect(t, "bob")
+	tab := c.servers[0].Connect(t, "ada")
+	for _, v := range []*roomtest.Client{ada, bob, tab} {
+		v.Join("hall")
+	}
+	ada.Join("tiny")
+	primary.Do("WAIT", "1", "5000")
+	replica.Do("REPLICAOF", "NO", "ONE") // what comes now it does not get
+	ada.Leave("tiny")
+	c.servers[0].Connect(t, "cyd").Join("tiny") // whose place is lost, and whom ada's is not to keep out
+	bob.Leave("hall")
+	tab.Close()
+	c.becomes(t, "hall", "ada")
+	c.becomes(t, "tiny", "cyd")
+	primary.Kill()
+	time.Sleep(time.Second) // as long as it takes to be noticed
+	redis.cut.Store(true)
+	promoted := time.Now()
+	c.becomes(t, "hall", "ada")
+	for {
+		list, _, err := c.store.Members(t.Context(), "hall", "", 10)
+		if err == nil && len(list) == 1 && list[0].Connections == 1 {
+			break
+		}
+		if time.Since(promoted) > 20*time.Second {
+			t.Fatalf("in the hall are %+v, %v", list, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Logf("it took %v", time.Since(promoted))
+	c.becomes(t, "tiny", "cyd")
+	ada.Request("join", roomtest.Fields{"room": "tiny"}).ExpectError(room.CodeRoomFull)
+}
+
 // What Redis loses is put back by the nodes that live, as far as it is theirs.
 func TestRedisLosesEverything(t *testing.T) {
 	t.Parallel()

@@ -251,6 +251,12 @@ func storeCases() []testCase[*storeScript] {
 			storeLateRace,
 		},
 		{
+			"seats",
+			"Seats has every seat of the node once in a walk, and none of another's, in pages of no more than limit, and says truthfully whether there are more. " +
+				"It is how a node finds the places that nobody holds; what it leaves out fills rooms for ever.",
+			storeSeats,
+		},
+		{
 			"context",
 			"A call whose context is done returns, with what it did or with an error that is none of the answers: an outage must not be mistaken for a room that does not exist.",
 			storeContext,

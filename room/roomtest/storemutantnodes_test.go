@@ -1,8 +1,10 @@
 package roomtest
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,6 +141,43 @@ func (s *mutantNodes) Admit(ctx context.Context, seat room.Seat, version int64, 
 	return in, err
 }
 
+func (s *mutantNodes) Seats(_ context.Context, node string, after room.Seat, limit int) ([]room.Seat, bool, error) {
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	order := func(a, b room.Seat) int {
+		byRoom, byUser := strings.Compare(a.Room, b.Room), strings.Compare(a.User, b.User)
+		if s.has("users alone are in order") {
+			return cmp.Or(byUser, byRoom)
+		}
+		return cmp.Or(byRoom, byUser, strings.Compare(a.Connection, b.Connection))
+	}
+	var list []room.Seat
+	there := false
+	for seat, at := range s.at {
+		seat.Node = node
+		there = there || order(seat, after) == 0
+		if (at == node || s.has("lists everyone's")) && (order(seat, after) > 0 || s.has("pages overlap") && order(seat, after) == 0) {
+			list = append(list, seat)
+		}
+	}
+	if s.has("goes on from who is there") && after.Room != "" && !there {
+		return nil, false, nil
+	}
+	slices.SortFunc(list, order)
+	n := min(limit, len(list))
+	if s.has("a page too long") {
+		n = min(limit+1, len(list))
+	}
+	more := len(list) > n
+	switch {
+	case s.has("one page of seats"):
+		more = false
+	case s.has("a full page of seats has more"):
+		more = n == limit
+	}
+	return list[:n], more, nil
+}
+
 func (s *mutantNodes) yield() {
 	for range 20 {
 		time.Sleep(time.Microsecond)
@@ -184,6 +223,13 @@ var nodeMutants = []mutant{
 	{bug: "the doomed are renewed", by: "heir"},
 	{bug: "reaps apart", by: "reap race"},
 	{bug: "a late hand", by: "late race"},
+	{bug: "lists everyone's", by: "seats", real: true},
+	{bug: "pages overlap", by: "seats"},
+	{bug: "users alone are in order", by: "seats"},
+	{bug: "goes on from who is there", by: "seats"},
+	{bug: "a page too long", by: "seats"},
+	{bug: "one page of seats", by: "seats", real: true},
+	{bug: "a full page of seats has more", by: "seats"},
 }
 
 func allStoreMutants() []mutant { return slices.Concat(storeMutants, inspectMutants, nodeMutants) }
