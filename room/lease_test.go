@@ -77,6 +77,7 @@ func (s *tether) Seats(ctx context.Context, node string, after room.Seat, limit 
 	if err != nil {
 		return nil, false, err
 	}
+	defer s.late()
 	return store.Seats(ctx, node, after, limit)
 }
 

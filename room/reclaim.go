@@ -61,20 +61,27 @@ func (s *Server) reclaim() (ok bool) {
 // may be out of date: a connection that is gone never comes back, and of one
 // that is there nothing is undone that it is doing, nor can it join meanwhile.
 func (s *Server) reclaimSeat(seat *Seat) (surplus, ok bool) {
-	if h := s.findHall(seat.Room); h != nil && h.seated(seat.Connection) {
+	c := s.connOf(seat.User, seat.Connection)
+	if c == nil {
+		_, err := s.store.Dismiss(s.ctx, *seat)
+		return err == nil, err == nil
+	}
+	if !c.beginReclaim(seat.Room) {
 		return false, true
 	}
-	for _, c := range s.connsOf(seat.User) {
-		if c.id != seat.Connection {
-			continue
-		}
-		if !c.beginReclaim(seat.Room) {
-			return false, true
-		}
-		return true, c.dismiss(seat.Room, func() { c.left(seat.Room) })
+	return true, c.dismiss(seat.Room, func() { c.left(seat.Room) })
+}
+
+// connOf returns one of the user's connections on this node; nil when it is not
+// there, or not welcomed yet, before which nobody joins.
+func (s *Server) connOf(user, connection string) *Conn {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	c := s.users[user]
+	for c != nil && c.id != connection {
+		c = c.elder
 	}
-	_, err := s.store.Dismiss(s.ctx, *seat)
-	return err == nil, err == nil
+	return c
 }
 
 // beginReclaim begins to leave a room that the connection is not in, nor about
@@ -87,11 +94,4 @@ func (c *Conn) beginReclaim(room string) bool {
 	}
 	c.begin(room)
 	return true
-}
-
-// seated reports whether the connection has a seat in the hall.
-func (h *hall) seated(connection string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.seats[connection] != nil
 }

@@ -81,7 +81,7 @@ func TestReclaimWhileClientsComeAndGo(t *testing.T) {
 	var looking sync.WaitGroup
 	defer looking.Wait()
 	defer stop()
-	for range 2 {
+	for range 4 {
 		looking.Go(func() {
 			for ctx.Err() == nil {
 				room.Reclaim(h.srv)
