@@ -16,7 +16,9 @@ import (
 // twice. But it may be used later than it was spent: within any window a node
 // may admit up to one batch more than the rate allows. With N nodes that is
 // N × batch, where a batch is a tenth of the burst. What is not used within a
-// tenth of the window is given up.
+// tenth of the window is given up. For this not to eat up the rate of a key that
+// many nodes use a little, a batch is no larger than what the key's use until
+// then needs: a node gives up no more than it has used.
 //
 // Remaining and ResetAfter are those of the last answer of the other limiter.
 type Leased struct {
@@ -37,10 +39,12 @@ type purse struct {
 	failures atomic.Uint64
 	failed   error
 
-	rate    limit.Rate
-	left    int
-	expires time.Time
-	last    limit.Decision
+	rate     limit.Rate
+	borrowed int // what there was at began
+	left     int // of it
+	began    time.Time
+	expires  time.Time
+	last     limit.Decision
 	// A refusal is remembered until it is worth asking again.
 	refused      limit.Decision
 	refusedCount int
@@ -77,8 +81,9 @@ func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (li
 	}
 	now := time.Now()
 	if p.rate != r {
-		p.left, p.refusedCount = 0, 0
+		p.borrowed, p.left, p.refusedCount = 0, 0, 0
 	}
+	used := p.borrowed - p.left
 	if now.After(p.expires) {
 		p.left = 0
 	}
@@ -88,8 +93,10 @@ func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (li
 		return d, nil
 	}
 	if p.left < n {
+		span := max(leastSpan, r.Window()/batches)
+		batch = min(batch, max(n, need(used, now.Sub(p.began), span)))
 		d, err := l.from.Allow(ctx, key, r, batch)
-		if err == nil && !d.OK { // not a whole batch any more: take what is needed
+		if err == nil && !d.OK && batch > n { // not a whole batch any more: take what is needed
 			batch = n
 			d, err = l.from.Allow(ctx, key, r, n)
 		}
@@ -104,11 +111,21 @@ func (l *Leased) Allow(ctx context.Context, key string, r limit.Rate, n int) (li
 		if err != nil || !d.OK {
 			return d, err
 		}
-		p.left, p.last = p.left+batch, d
-		p.expires = now.Add(max(leastSpan, r.Window()/batches))
+		p.left += batch
+		p.borrowed, p.last = p.left, d
+		p.began, p.expires = now, now.Add(span)
 	}
 	p.left -= n
 	return p.last, nil
+}
+
+// need says how many events a key will use within a span that has used so many
+// in a time, going no faster than doubling.
+func need(used int, in, span time.Duration) int {
+	if in >= span {
+		return used // by then it was given up
+	}
+	return int(float64(used) * min(2, float64(span)/float64(max(1, in))))
 }
 
 func (l *Leased) purse(key string) *purse {

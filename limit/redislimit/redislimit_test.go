@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -110,8 +111,10 @@ func TestLeaseExpires(t *testing.T) {
 	shared := &counting{Limiter: limit.NewMemory()}
 	l := redislimit.Lease(shared)
 	rate := limit.Rate{Events: 100, Per: 500 * time.Millisecond, Burst: 100}
-	if d, err := l.Allow(context.Background(), "k", rate, 1); !d.OK || err != nil {
-		t.Fatal(d, err)
+	for range 2 { // the second borrows two
+		if d, err := l.Allow(context.Background(), "k", rate, 1); !d.OK || err != nil {
+			t.Fatal(d, err)
+		}
 	}
 	before := shared.calls.Load()
 	if _, err := l.Allow(context.Background(), "k", rate, 1); err != nil || shared.calls.Load() != before {
@@ -121,6 +124,34 @@ func TestLeaseExpires(t *testing.T) {
 	if _, err := l.Allow(context.Background(), "k", rate, 1); err != nil || shared.calls.Load() != before+1 {
 		t.Errorf("the lease outlived its time: %d calls, %v", shared.calls.Load()-before, err)
 	}
+}
+
+// A key that several nodes use a little keeps the burst it would have with one.
+func TestLeaseOfALittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := limit.NewMemory()
+		rate := limit.PerSecond(1000)
+		const nodes = 4
+		var leases [nodes]*redislimit.Leased
+		for i := range leases {
+			leases[i] = redislimit.Lease(shared)
+		}
+		for range 100 {
+			for i, l := range leases {
+				for range i + 1 {
+					if d, err := l.Allow(t.Context(), "k", rate, 1); !d.OK || err != nil {
+						t.Fatalf("at 100/s: %+v %v", d, err)
+					}
+				}
+			}
+			time.Sleep(101 * time.Millisecond) // longer than a lease
+		}
+		for i := range 800 { // each node may hold a tenth of the burst
+			if d, err := leases[i%nodes].Allow(t.Context(), "k", rate, 1); !d.OK || err != nil {
+				t.Fatalf("the burst's %d: %+v %v", i, d, err)
+			}
+		}
+	})
 }
 
 // While Redis is away nobody waits for it longer than the deadline, however
