@@ -19,7 +19,7 @@ func TestStorm(t *testing.T) {
 	t.Cleanup(pulse.end)
 	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
 	cables := []*cable{lay(t, redis.Addr()), lay(t, redis.Addr()), lay(t, redis.Addr())}
-	nodes, end, err := openAll(logger(t), len(cables), onRedis(t, watch, func(i int) rueidis.ClientOption { return alone(cables[i].addr()) }))
+	nodes, end, err := openAll(logger(t), len(cables), onRedis(t, watch, 0, func(i int) rueidis.ClientOption { return alone(cables[i].addr()) }))
 	if err != nil {
 		t.Fatal(err)
 	}

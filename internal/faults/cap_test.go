@@ -29,7 +29,7 @@ func TestCap(t *testing.T) {
 	pulse := newPulse()
 	t.Cleanup(pulse.end)
 	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
-	nodes, stop, err := openAll(logger(t), racking, onRedis(t, watch, func(int) rueidis.ClientOption { return alone(redis.Addr()) }))
+	nodes, stop, err := openAll(logger(t), racking, onRedis(t, watch, 0, func(int) rueidis.ClientOption { return alone(redis.Addr()) }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func child(text string) int {
 		return 2
 	}
 	log := slog.New(slog.DiscardHandler)
-	with, err := redisStores(alone(c.Redis), log)
+	with, err := redisStores(alone(c.Redis), 0, log)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -87,7 +87,7 @@ func spawn(t *testing.T, c childNode) (n *node, kill func()) {
 func TestNodeKilled(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	s, end := brew(t, "Node killed", 2, func(int) rueidis.ClientOption { return alone(redis.Addr()) })
+	s, end := brew(t, "Node killed", 2, 0, func(int) rueidis.ClientOption { return alone(redis.Addr()) })
 	third, kill := spawn(t, childNode{Name: "node2", Redis: redis.Addr()})
 	s.o.begin("node killed")
 	// The guests of a second crowd are on the third node alone, until it dies.

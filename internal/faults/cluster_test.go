@@ -16,14 +16,15 @@ import (
 var small = plan{guests: 60, halls: 4, lives: 2, every: time.Second}
 
 // brew makes a storm of a small crowd on nodes whose stores have a client of
-// their own each. end ends it, and fails the test for what was violated.
-func brew(t *testing.T, name string, n int, option func(i int) rueidis.ClientOption) (s *storm, end func()) {
+// their own each, and wait for so many replicas. end ends it, and fails the test
+// for what was violated.
+func brew(t *testing.T, name string, n, replicas int, option func(i int) rueidis.ClientOption) (s *storm, end func()) {
 	t.Helper()
 	o := newOracle(newSheet(name))
 	pulse := newPulse()
 	t.Cleanup(pulse.end)
 	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
-	nodes, stop, err := openAll(logger(t), n, onRedis(t, watch, option))
+	nodes, stop, err := openAll(logger(t), n, onRedis(t, watch, replicas, option))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,12 +43,12 @@ func brew(t *testing.T, name string, n int, option func(i int) rueidis.ClientOpt
 	}
 }
 
-// TestCluster breaks a Redis Cluster. A failover that is asked for and the move
-// of a slot lose nothing; a promotion may lose what had not reached the replica.
+// TestCluster breaks a Redis Cluster. What was acknowledged has reached the
+// replica, so that a promotion does not lose it.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t)
-	s, end := brew(t, "Redis Cluster", 2, func(int) rueidis.ClientOption {
+	s, end := brew(t, "Redis Cluster", 2, 1, func(int) rueidis.ClientOption {
 		return rueidis.ClientOption{InitAddress: cluster.Addrs()}
 	})
 	slot := func(hall int) int { return cluster.Slot(fmt.Sprintf("wardroom:{r:hall:%d}:log", hall)) }
@@ -64,7 +65,7 @@ func TestCluster(t *testing.T) {
 			}
 		}},
 		{name: "replica promoted on request", renews: true, do: func(*storm) { cluster.Failover(slot(0)) }},
-		{name: "primary killed, replica promoted", loses: true, calm: true, do: func(*storm) {
+		{name: "primary killed, replica promoted", falls: true, calm: true, do: func(*storm) {
 			was := cluster.Primary(slot(1))
 			was.Kill()
 			cluster.Promoted(slot(1), was)
@@ -82,21 +83,35 @@ const (
 	slotsEach  = 16384/slotsApart + 1
 )
 
-// TestSentinel has Sentinels promote replicas.
+// TestSentinel has Sentinels promote replicas, each of which has what was
+// acknowledged.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
+	promote(t, "Redis with Sentinels", 2)
+}
+
+// TestSentinelAsynchronous is the same for who does not wait for replicas: what
+// was acknowledged may be lost, and nothing else go wrong.
+func TestSentinelAsynchronous(t *testing.T) {
+	t.Parallel()
+	promote(t, "Redis with Sentinels, no replica waited for", 0)
+}
+
+func promote(t *testing.T, name string, replicas int) {
 	sentinel := redistest.StartSentinel(t)
-	s, end := brew(t, "Redis with Sentinels", 2, func(int) rueidis.ClientOption {
+	s, end := brew(t, name, 2, replicas, func(int) rueidis.ClientOption {
 		return rueidis.ClientOption{InitAddress: sentinel.Addrs(), Sentinel: rueidis.SentinelOption{MasterSet: redistest.PrimaryName}}
 	})
 	for _, st := range []step{
-		{name: "failover by Sentinels", loses: true, calm: true, do: func(*storm) { sentinel.Failover() }},
-		{name: "primary killed, failover by Sentinels", loses: true, calm: true, do: func(*storm) {
+		{name: "failover by Sentinels", do: func(*storm) { sentinel.Failover() }},
+		{name: "primary killed, failover by Sentinels", do: func(*storm) {
 			was := sentinel.Primary()
 			was.Kill()
 			sentinel.Promoted(was)
+			sentinel.Rejoin(was) // for as long as it is away nothing is acknowledged that replicas are waited for
 		}},
 	} {
+		st.calm, st.falls, st.loses = true, replicas > 0, replicas == 0
 		t.Run(st.name, func(t *testing.T) { s.run(t, st) })
 	}
 	end()

@@ -46,7 +46,7 @@ func TestControlCut(t *testing.T) {
 	t.Cleanup(pulse.end)
 	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
 	var cut atomic.Bool
-	open := onRedis(t, watch, func(int) rueidis.ClientOption { return alone(redis.Addr()) })
+	open := onRedis(t, watch, 0, func(int) rueidis.ClientOption { return alone(redis.Addr()) })
 	nodes, stop, err := openAll(logger(t), 2, func(i int) stores {
 		s := open(i)
 		if i == 1 {

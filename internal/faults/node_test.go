@@ -25,6 +25,7 @@ type stores struct {
 	sessions auth.SessionStore
 	presence presence.Store
 	limiter  limit.Limiter
+	counter  limit.Counter
 	// close ends what the stores run, when the node is shut down.
 	close func()
 }
@@ -33,7 +34,8 @@ type stores struct {
 func memory() stores {
 	return stores{
 		store: room.NewMemoryStore(), broker: room.NewMemoryBroker(), sessions: auth.NewMemorySessions(),
-		presence: presence.NewMemory(), limiter: limit.NewMemory(), close: func() {},
+		presence: presence.NewMemory(), limiter: limit.NewMemory(),
+		counter: limit.NewMemoryCounter(), close: func() {},
 	}
 }
 
@@ -100,7 +102,8 @@ func open(name, addr string, with stores, log *slog.Logger) (*node, error) {
 	srv, err := room.New(
 		room.WithAuthenticator(auth.AuthenticatorFunc(gate)), room.InsecureAnyOrigin(), rooms(), room.WithLimits(limits()), room.WithNode(name),
 		room.WithStore(with.store), room.WithBroker(with.broker), room.WithSessions(with.sessions),
-		room.WithPresence(with.presence), room.WithLimiter(with.limiter), room.WithLogger(log),
+		room.WithPresence(with.presence), room.WithLimiter(with.limiter), room.WithCounter(with.counter),
+		room.WithLogger(log),
 	)
 	if err != nil {
 		return nil, err

@@ -20,11 +20,14 @@ type oracle struct {
 	// a message is in each epoch.
 	at map[place]string
 	of map[said]uint64
-	// acked are the messages that history must have.
-	acked map[place]string
-	// loses is set while data may be lost, renews while an epoch may end though
-	// nothing is: the step says so.
-	loses, renews bool
+	// acked are the messages that history must have, ackedAt where each of them
+	// is in its room, of whatever epoch.
+	acked   map[place]string
+	ackedAt map[said]uint64
+	// loses is set while data may be lost, falls while everything may be but
+	// acknowledged messages, renews while an epoch may end though nothing is: the
+	// step says so.
+	loses, falls, renews bool
 	// era counts the times at which data was lost: what was said before may
 	// have to be said again.
 	era int
@@ -61,7 +64,7 @@ type out struct {
 func newOracle(s *sheet) *oracle {
 	return &oracle{
 		sheet: s, at: make(map[place]string), of: make(map[said]uint64), acked: make(map[place]string),
-		lives: make(map[string]*live), outs: make(map[seatKey]*out),
+		ackedAt: make(map[said]uint64), lives: make(map[string]*live), outs: make(map[seatKey]*out),
 	}
 }
 
@@ -76,6 +79,7 @@ func (o *oracle) ack(p place, id string) {
 	}
 	o.put(p, id, "acknowledged")
 	o.acked[p] = id
+	o.ackedAt[said{room: p.room, id: id}] = p.offset
 }
 
 // put checks that a message is where it has always been, and alone there. The
@@ -92,6 +96,10 @@ func (o *oracle) put(p place, id, how string) {
 		return
 	}
 	o.of[key] = p.offset
+	// Who has been told that something is stored does not say it again.
+	if was, ok := o.ackedAt[said{room: p.room, id: id}]; ok && was != p.offset && !o.loses {
+		o.violate(doubled, "%v: %s is %s and was acknowledged at %d", p, id, how, was)
+	}
 }
 
 // seen takes a message that a client got or read.
@@ -101,18 +109,29 @@ func (o *oracle) seen(p place, id, how string) {
 	o.put(p, id, how)
 }
 
-// allow says whether data may be lost, epochs may end, and nodes be on their
-// own, from now on.
-func (o *oracle) allow(loses, renews, apart bool) {
+// allow says what may happen from now on: that data is lost, that Redis falls
+// back, that epochs end, and that nodes are on their own.
+func (o *oracle) allow(loses, falls, renews, apart bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.loses || loses {
+	if o.loses || o.falls || loses || falls {
 		o.era++
 	}
-	o.loses, o.renews, o.apart = loses, renews || loses, apart
+	if loses {
+		clear(o.ackedAt)
+	}
+	o.loses, o.falls, o.renews, o.apart = loses, falls, renews || loses || falls, apart
 }
 
+// losing says that what was not acknowledged may be lost, and records.
 func (o *oracle) losing() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.loses || o.falls
+}
+
+// losingAll says that what was acknowledged may be lost too.
+func (o *oracle) losingAll() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.loses

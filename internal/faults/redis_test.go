@@ -18,8 +18,9 @@ import (
 // machine that runs this suite is busy.
 const callMost = time.Second
 
-// redisStores are those of one node.
-func redisStores(option rueidis.ClientOption, log *slog.Logger) (stores, error) {
+// redisStores are those of one node. What is stored is acknowledged when so many
+// replicas have it as well.
+func redisStores(option rueidis.ClientOption, replicas int, log *slog.Logger) (stores, error) {
 	option.DisableCache = true
 	// Who needs a connection waits for whoever is making one, for as long as that
 	// one may take.
@@ -28,13 +29,14 @@ func redisStores(option rueidis.ClientOption, log *slog.Logger) (stores, error) 
 	if err != nil {
 		return stores{}, err
 	}
-	broker := redisroom.NewBroker(client, redisroom.WithTimeout(callMost), redisroom.WithLogger(log))
+	broker := redisroom.NewBroker(client, redisroom.WithTimeout(callMost), redisroom.WithReplicas(replicas), redisroom.WithLogger(log))
 	return stores{
 		store:    redisroom.NewStore(client, redisroom.WithTimeout(callMost), redisroom.WithLogger(log)),
 		broker:   broker,
 		sessions: redissession.NewSessions(client, redissession.WithTimeout(callMost)),
 		presence: redispresence.New(client, redispresence.WithTimeout(callMost)),
 		limiter:  redislimit.Lease(redislimit.New(client, redislimit.WithTimeout(callMost))),
+		counter:  redislimit.NewCounter(client, redislimit.WithTimeout(callMost)),
 		close: func() {
 			broker.Close()
 			client.Close()
@@ -48,9 +50,9 @@ func alone(addr string) rueidis.ClientOption {
 
 // onRedis are the stores of nodes in this process, each with a client of its
 // own, timed.
-func onRedis(t *testing.T, w *stopwatch, option func(i int) rueidis.ClientOption) func(i int) stores {
+func onRedis(t *testing.T, w *stopwatch, replicas int, option func(i int) rueidis.ClientOption) func(i int) stores {
 	return func(i int) stores {
-		s, err := redisStores(option(i), logger(t))
+		s, err := redisStores(option(i), replicas, logger(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,10 @@ type step struct {
 	// loses says that data may be lost: clients may be told so, and nothing
 	// else may go wrong.
 	loses bool
+	// falls says that Redis may fall back to before what it did not yet
+	// acknowledge, and records, bans and places with it: no message that was
+	// acknowledged may be lost.
+	falls bool
 	// renews says that epochs may end, and nothing may be lost.
 	renews bool
 	// together says that Redis can be reached by every node at all times.
@@ -56,7 +60,7 @@ func (s *storm) run(t testing.TB, st step) {
 
 func (s *storm) do(st step) {
 	s.o.begin(st.name)
-	s.o.allow(st.loses, st.renews, !st.together)
+	s.o.allow(st.loses, st.falls, st.renews, !st.together)
 	ctx, stop := context.WithCancel(context.Background())
 	var unrest sync.WaitGroup
 	if !st.calm {
@@ -85,5 +89,5 @@ func (s *storm) do(st step) {
 	s.crowd.arrived(s.on[0], most)
 	s.crowd.histories(s.on[0])
 	s.o.forget(time.Now().Add(-time.Minute))
-	s.o.allow(false, false, false)
+	s.o.allow(false, false, false, false)
 }

@@ -95,6 +95,8 @@ func (v *view) next(m *frame, how string) {
 			v.o.violate(gap, "%s in %s: epoch %s after %s without a reason", v.user, v.room, m.Epoch, v.epoch)
 		case !v.o.losing() && m.Offset != v.last+1:
 			v.o.violate(gap, "%s in %s: the new epoch goes on with %d after %d", v.user, v.room, m.Offset, v.last)
+		case !v.o.losingAll() && m.Offset > v.last+1:
+			v.o.violate(gap, "%s in %s: the new epoch leaves out what is between %d and %d", v.user, v.room, v.last, m.Offset)
 		case !v.o.losing() && v.ids[m.ID]:
 			v.o.violate(doubled, "%s in %s: %s once more in a new epoch", v.user, v.room, m.ID)
 		}

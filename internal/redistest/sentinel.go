@@ -132,6 +132,14 @@ func (s *Sentinel) Promoted(was *Server) {
 	})
 }
 
+// Rejoin starts a server again after Kill and Promoted, and waits until it
+// follows the primary.
+func (s *Sentinel) Rejoin(was *Server) {
+	s.t.Helper()
+	was.Restart()
+	s.settle()
+}
+
 // Failover has the Sentinels promote a replica, and waits until they have and
 // all follow it.
 func (s *Sentinel) Failover() {
