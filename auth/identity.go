@@ -30,8 +30,9 @@ type Identity struct {
 	// what one of them allows, so that an empty list allows nothing.
 	Capabilities []Capability `json:"capabilities"`
 
-	// IssuedAt is when the credential was issued. A revocation of everything issued before some time covers an
-	// identity whose IssuedAt is zero.
+	// IssuedAt is when the credential was issued: for a session of the host's own, when the user signed in. A
+	// revocation of everything that was issued before some time, as room.User.Revoke makes one, covers an identity
+	// whose IssuedAt is zero, also one that is issued afterwards: its user stays out.
 	IssuedAt time.Time `json:"issued_at,omitzero"`
 
 	// ExpiresAt is the instant from which the identity is no longer good. Zero: it never expires.

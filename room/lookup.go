@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/validate"
@@ -33,6 +34,58 @@ func (s *Server) lookup(ctx context.Context, name string) (*Settings, Record, er
 
 // nowhere stands for the pattern of names that match none.
 var nowhere = Settings{Permission: Private}
+
+// check finds the host's own slips, which must not pass in silence: a room that
+// no pattern describes, and a user that nobody can be.
+func (r *Room) check(users ...string) error {
+	if !validate.Room(r.name) {
+		return refuse(CodeInvalidRoom)
+	}
+	if r.srv.patterns.find(r.name) == nil {
+		return &Error{Code: CodeInvalidRoom, Cause: fmt.Errorf("no pattern of WithRooms matches %q", r.name)}
+	}
+	return checkUsers(users)
+}
+
+func checkUsers(users []string) error {
+	for _, user := range users {
+		if !validate.UserID(user) {
+			return &Error{Code: CodeBadRequest, Cause: fmt.Errorf("%q is no user ID: use 1 to 128 of A-Z a-z 0-9 _ - . : @ + |", user)}
+		}
+	}
+	return nil
+}
+
+// check is for what the host wants a record to be.
+func (r *Record) check() error {
+	if err := r.Permission.check(); err != nil {
+		return &Error{Code: CodeBadRequest, Cause: err}
+	}
+	if r.MaxMembers < 0 {
+		return &Error{Code: CodeBadRequest, Cause: fmt.Errorf("Record.MaxMembers is %d: use 0 for what the pattern says, or a number of users", r.MaxMembers)}
+	}
+	for _, users := range [][]string{r.Invited, r.Moderators} {
+		if err := checkUsers(users); err != nil {
+			return err
+		}
+	}
+	if r.Owner != "" {
+		return checkUsers([]string{r.Owner})
+	}
+	return nil
+}
+
+// existing is lookup for the host, who is told when there is no such room.
+func (r *Room) existing(ctx context.Context) (*Settings, Record, error) {
+	if err := r.check(); err != nil {
+		return nil, Record{}, err
+	}
+	settings, rec, err := r.srv.lookup(ctx, r.name)
+	if err == nil && rec.Version == 0 && !settings.Standing {
+		err = &Error{Code: CodeForbidden, Cause: ErrNoRoom}
+	}
+	return settings, rec, err
+}
 
 // record is that of a room of which nothing is stored.
 func (s *Settings) record(name string) Record {

@@ -89,8 +89,14 @@ func end(forMS int64) time.Time {
 	return now().Add(time.Duration(forMS) * time.Millisecond)
 }
 
-// Invite lets a user into a private room.
-func (r *Room) Invite(ctx context.Context, user string) error { return r.invite(ctx, nil, user) }
+// Invite lets a user into a private room. Up to 1,000 users can be invited to
+// one; see [OnJoin] for rooms whose members are in a database.
+func (r *Room) Invite(ctx context.Context, user string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
+	return r.invite(ctx, nil, user)
+}
 
 func (r *Room) invite(ctx context.Context, batch *transport.Batch, user string) error {
 	return r.change(ctx, batch, func(rec *Record) bool {
@@ -103,7 +109,12 @@ func (r *Room) invite(ctx context.Context, batch *transport.Batch, user string) 
 }
 
 // Uninvite takes an invitation back. A user who may no longer stay is removed.
-func (r *Room) Uninvite(ctx context.Context, user string) error { return r.uninvite(ctx, nil, user) }
+func (r *Room) Uninvite(ctx context.Context, user string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
+	return r.uninvite(ctx, nil, user)
+}
 
 func (r *Room) uninvite(ctx context.Context, batch *transport.Batch, user string) error {
 	return r.change(ctx, batch, func(rec *Record) bool {
@@ -116,7 +127,7 @@ func (r *Room) uninvite(ctx context.Context, batch *transport.Batch, user string
 // change is Update where f says whether there is anything to do.
 func (r *Room) change(ctx context.Context, batch *transport.Batch, f func(*Record) bool) error {
 	for range conflicts {
-		_, rec, err := r.srv.lookup(ctx, r.name)
+		_, rec, err := r.existing(ctx)
 		if err != nil {
 			return err
 		}
@@ -138,8 +149,12 @@ func (r *Room) change(ctx context.Context, batch *transport.Batch, f func(*Recor
 // quicker than.
 const conflicts = 5
 
-// Kick removes a user, who may come back at once.
+// Kick removes a user, who may come back at once. The user is told the reason;
+// the others are told that it was a kick.
 func (r *Room) Kick(ctx context.Context, user, reason string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
 	return r.kick(ctx, nil, user, reason)
 }
 
@@ -154,6 +169,9 @@ func (r *Room) kick(ctx context.Context, batch *transport.Batch, user, reason st
 
 // Ban removes a user and keeps them out, for ever when until is zero.
 func (r *Room) Ban(ctx context.Context, user string, until time.Time, reason string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
 	if until.IsZero() {
 		until = forever
 	}
@@ -169,6 +187,9 @@ func (r *Room) ban(ctx context.Context, batch *transport.Batch, user string, unt
 
 // Unban ends a ban.
 func (r *Room) Unban(ctx context.Context, user string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
 	if err := r.srv.store.Lift(ctx, r.name, user, Ban); err != nil {
 		return unavailable(err)
 	}
@@ -177,6 +198,9 @@ func (r *Room) Unban(ctx context.Context, user string) error {
 
 // Mute keeps a user from saying anything, for ever when until is zero.
 func (r *Room) Mute(ctx context.Context, user string, until time.Time, reason string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
 	if until.IsZero() {
 		until = forever
 	}
@@ -191,7 +215,12 @@ func (r *Room) mute(ctx context.Context, batch *transport.Batch, user string, un
 }
 
 // Unmute ends a mute.
-func (r *Room) Unmute(ctx context.Context, user string) error { return r.unmute(ctx, nil, user) }
+func (r *Room) Unmute(ctx context.Context, user string) error {
+	if err := r.check(user); err != nil {
+		return err
+	}
+	return r.unmute(ctx, nil, user)
+}
 
 func (r *Room) unmute(ctx context.Context, batch *transport.Batch, user string) error {
 	if err := r.srv.store.Lift(ctx, r.name, user, Mute); err != nil {

@@ -12,8 +12,9 @@ import (
 type Permission string
 
 const (
-	// Private rooms are for their owner and those invited. It is the zero
-	// value's meaning: nobody gets in unless somebody says so.
+	// Private rooms are for their owner and those invited; moderators need an
+	// invitation, too. It is the zero value's meaning: nobody gets in unless
+	// somebody says so.
 	Private Permission = "private"
 	// Public rooms are for everyone who is authenticated.
 	Public Permission = "public"

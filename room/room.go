@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -16,15 +15,22 @@ import (
 // no permissions: the host may do everything. Its methods are safe for
 // concurrent use, act on every node, and return an *[Error] when they fail.
 //
-// Update, Delete, Invite, Uninvite, Kick, Ban, Mute and Unmute wait, for a second at most, until
-// what they do is in force on every node. An error that wraps a *[NodesError]
-// says that it is done, and which nodes have not confirmed.
+// For a name that no pattern of [WithRooms] describes that is
+// CodeInvalidRoom. Where nobody has created the room, and it is not a standing
+// one, Publish, Update, Invite and Uninvite fail with an error that is an
+// [ErrNoRoom]; see [Room.Create].
+//
+// Update, Delete, Invite, Uninvite, Kick, Ban, Mute and Unmute wait, for a
+// second at most, until what they do is in force on every node. An error that
+// wraps a *[NodesError] says that it is done, and which nodes have not
+// confirmed.
 type Room struct {
 	srv  *Server
 	name string
 }
 
-// Room returns the room of that name.
+// Room returns the room of that name. It costs nothing and cannot fail: what is
+// wrong with a name is said by the methods.
 func (s *Server) Room(name string) *Room { return &Room{srv: s, name: name} }
 
 // Name is the room's name.
@@ -33,21 +39,28 @@ func (r *Room) Name() string { return r.name }
 // PublishOption changes one Publish.
 type PublishOption func(*Message, *Retention)
 
-// From names a sender. Without it messages have none.
+// From names a sender. Without it messages have none. Choose one that no user
+// has for an ID, such as "system".
 func From(system string) PublishOption { return func(m *Message, _ *Retention) { m.From = system } }
 
 // MessageID makes publishing idempotent: in a room with history a further
-// message with the same sender and ID is not published again.
+// message with the same sender and ID, of up to 64 characters, is not published
+// again, for 5 minutes at least.
 func MessageID(id string) PublishOption { return func(m *Message, _ *Retention) { m.ID = id } }
 
 // Ephemeral keeps the message out of the history.
 func Ephemeral() PublishOption { return func(_ *Message, keep *Retention) { *keep = Retention{} } }
 
 // Publish sends data, marshalled to JSON, to everyone in the room. A []byte is
-// sent as a binary message. The receipt says where it was stored, if it was.
+// sent as a binary message, and may be used again at once. No limits apply, and
+// neither do the rules for content or the OnMessage hook. The receipt says where
+// it was stored, if it was; a nil error, that it is in a room with history.
+//
+// When it fails with CodeUnavailable it may have been published all the same:
+// with the same [MessageID] it can be tried again.
 func (r *Room) Publish(ctx context.Context, event string, data any, opts ...PublishOption) (Receipt, error) {
 	s := r.srv
-	settings, _, err := s.lookup(ctx, r.name)
+	settings, _, err := r.existing(ctx)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -90,10 +103,10 @@ func (s *Server) announce(ctx context.Context, batch *transport.Batch, m Message
 // Create makes the room with an owner, who may be empty: the host's own. What
 // rec leaves open is the pattern's.
 func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
-	settings := r.srv.patterns.find(r.name)
-	if settings == nil || !validate.Room(r.name) {
-		return Record{}, &Error{Code: CodeInvalidRoom, Cause: fmt.Errorf("no pattern of WithRooms matches %q", r.name)}
+	if err := r.check(); err != nil {
+		return Record{}, err
 	}
+	settings := r.srv.patterns.find(r.name)
 	full := settings.record(r.name)
 	full.Owner, full.Invited, full.Moderators, full.CreatedAt = rec.Owner, rec.Invited, rec.Moderators, now()
 	if rec.Permission != "" {
@@ -105,8 +118,8 @@ func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
 	if rec.MaxMembers != 0 {
 		full.MaxMembers = rec.MaxMembers
 	}
-	if err := full.Permission.check(); err != nil {
-		return Record{}, &Error{Code: CodeBadRequest, Cause: err}
+	if err := full.check(); err != nil {
+		return Record{}, err
 	}
 	made, err := r.srv.store.Create(ctx, full)
 	if errors.Is(err, ErrRoomExists) {
@@ -121,16 +134,19 @@ func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
 // Record returns what is stored of the room, or what its pattern says when
 // nothing is; Record.Version is 0 then.
 func (r *Room) Record(ctx context.Context) (Record, error) {
+	if err := r.check(); err != nil {
+		return Record{}, err
+	}
 	_, rec, err := r.srv.lookup(ctx, r.name)
 	return rec, err
 }
 
 // Update changes the room's record. f is called with the present one and
 // changes it; it may be called again when somebody else was faster. Members who
-// may not stay are removed.
+// may not stay are removed. A MaxMembers of 0 is the pattern's.
 func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
 	for range conflicts {
-		_, rec, err := r.srv.lookup(ctx, r.name)
+		settings, rec, err := r.existing(ctx)
 		if err != nil {
 			return Record{}, err
 		}
@@ -138,8 +154,11 @@ func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
 		rec.Roles, rec.Invited, rec.Moderators = slices.Clone(rec.Roles), slices.Clone(rec.Invited), slices.Clone(rec.Moderators)
 		f(&rec)
 		rec.Room, rec.Version = r.name, version
-		if err := rec.Permission.check(); err != nil {
-			return Record{}, &Error{Code: CodeBadRequest, Cause: err}
+		if rec.MaxMembers == 0 {
+			rec.MaxMembers = settings.MaxMembers
+		}
+		if err := rec.check(); err != nil {
+			return Record{}, err
 		}
 		rec, err = r.srv.replace(ctx, nil, rec)
 		if !errors.Is(err, ErrConflict) {
@@ -149,12 +168,25 @@ func (r *Room) Update(ctx context.Context, f func(*Record)) (Record, error) {
 	return Record{}, refuse(CodeConflict)
 }
 
-// Delete removes the room, its history and everyone in it.
-func (r *Room) Delete(ctx context.Context) error { return r.srv.drop(ctx, r.name) }
+// Delete removes the room, its history and everyone in it. One that is not
+// there is no error, and the pattern may be gone already.
+func (r *Room) Delete(ctx context.Context) error {
+	if !validate.Room(r.name) {
+		return refuse(CodeInvalidRoom)
+	}
+	return r.srv.drop(ctx, r.name)
+}
 
-// Members returns up to limit users in the order of their IDs, behind after,
-// and whether there are more.
+// Members returns up to limit users, or Limits.Page when it is 0, in the order
+// of their IDs, and whether there are more. The first page is behind "", the
+// next one behind the last ID of the one before. The caller owns the slice.
 func (r *Room) Members(ctx context.Context, after string, limit int) ([]Member, bool, error) {
+	if err := r.check(); err != nil {
+		return nil, false, err
+	}
+	if limit <= 0 {
+		limit = r.srv.limits.Page
+	}
 	list, more, err := r.srv.store.Members(ctx, r.name, after, limit)
 	if err != nil {
 		return nil, false, unavailable(err)
@@ -162,8 +194,17 @@ func (r *Room) Members(ctx context.Context, after string, limit int) ([]Member, 
 	return list, more, nil
 }
 
-// History reads the room's log.
+// History reads a part of the room's log; a Limit of 0 is Limits.Page. It has
+// edits and redactions as messages of their kinds, in their places, and what
+// they changed as it is now. A room that keeps nothing, or is not there, has an
+// empty page.
 func (r *Room) History(ctx context.Context, ask Range) (Page, error) {
+	if err := r.check(); err != nil {
+		return Page{}, err
+	}
+	if ask.Limit <= 0 {
+		ask.Limit = r.srv.limits.Page
+	}
 	page, err := r.srv.broker.Replay(ctx, r.name, ask)
 	if err != nil {
 		return Page{}, unavailable(err)

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -30,6 +31,8 @@ func (s *Server) beginSession(ctx context.Context, c *Conn) *refusal {
 	switch err := s.createSession(ctx, c); {
 	case err == nil:
 		return nil
+	case errors.Is(err, auth.ErrRevoked) && c.Identity().IssuedAt.IsZero():
+		return unauthenticated(fmt.Errorf("%w, and the identity does not say when it was issued: the Authenticator should set auth.Identity.IssuedAt", err))
 	case errors.Is(err, auth.ErrUnauthenticated):
 		return unauthenticated(err)
 	default:
@@ -154,15 +157,22 @@ func (u *User) Sessions(ctx context.Context) ([]auth.Session, error) {
 
 // Revoke takes back everything the user could sign in with until now: every
 // connection on every node is closed with 4004, and a token issued before now
-// is refused until it would have expired anyway.
+// is refused until it would have expired anyway. What is issued afterwards is
+// good.
 //
-// A token that tells its time in whole seconds, as a JWT does, counts as
-// issued before if it was issued in this very second.
+// When a token was issued is auth.Identity.IssuedAt. A JWT tells it in whole
+// seconds, and counts as issued before if it was issued in this very second. An
+// identity that does not say it counts as issued before, always: an
+// Authenticator that looks into sessions of the host's own has to set it, to
+// when the user signed in, or the user does not get in again.
 //
 // It waits, for a second at most, until every node has closed them. An error
 // that wraps a *[NodesError] says that the credentials are taken back, and which
 // nodes have not confirmed.
 func (u *User) Revoke(ctx context.Context) error {
+	if err := checkUsers([]string{u.id}); err != nil {
+		return err
+	}
 	until, err := u.until(ctx)
 	if err != nil {
 		return err
@@ -177,6 +187,9 @@ func (u *User) Revoke(ctx context.Context) error {
 // RevokeToken takes back one token by its ID (the jti of a JWT), as Revoke
 // does all.
 func (u *User) RevokeToken(ctx context.Context, tokenID string) error {
+	if err := checkUsers([]string{u.id}); err != nil {
+		return err
+	}
 	until, err := u.until(ctx)
 	if err != nil {
 		return err
