@@ -11,8 +11,9 @@ import (
 // answered with 503; every other one, also one that this package does not know, refuses the client as
 // [ErrUnauthenticated] does. An identity without a valid ID counts as refused.
 //
-// Authenticate is called from many goroutines at once, before the connection is upgraded and again for each renewal.
-// It must return soon after ctx is done. It must not keep Credentials.Request or read its body. It must not put the
+// Authenticate is called from many goroutines at once, before the connection is upgraded and again for each renewal,
+// where Credentials.Request is nil. A server calls it with a token only: whoever brings none is refused before. It must
+// return soon after ctx is done. It must not keep Credentials.Request or read its body. It must not put the
 // token into the error that it returns.
 //
 // The caller does not modify the maps and slices of the Identity, so an implementation may return the same ones again.

@@ -145,20 +145,20 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		addr, err := netip.ParseAddr(s)
 		if err != nil {
-			return netip.Prefix{}, fmt.Errorf("limit: trusted address: %w", err)
+			return netip.Prefix{}, fmt.Errorf("limit: trusted proxy %q: use an address such as 10.0.0.7 or a prefix such as 10.0.0.0/8; names of hosts are not looked up: %w", s, err)
 		}
 		addr = normal(addr)
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("limit: trusted prefix: %w", err)
+		return netip.Prefix{}, fmt.Errorf("limit: trusted proxy %q: use a prefix such as 10.0.0.0/8 or an address: %w", s, err)
 	}
 	if p != p.Masked() {
 		return netip.Prefix{}, fmt.Errorf("limit: trusted prefix %v has bits set past its length: %v or a single address?", p, p.Masked())
 	}
 	if p = unmapPrefix(p); !p.IsValid() || p.Bits() == 0 {
-		return netip.Prefix{}, fmt.Errorf("limit: trusted prefix %s trusts every address", s)
+		return netip.Prefix{}, fmt.Errorf("limit: trusted prefix %s trusts every address: name those of your proxies only", s)
 	}
 	return p, nil
 }

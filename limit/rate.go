@@ -80,11 +80,11 @@ func (r Rate) Validate() error {
 	case r.Unlimited() || r.valid():
 		return nil
 	case r.Events < 1:
-		return fmt.Errorf("%w: %d events", ErrInvalidRate, r.Events)
+		return fmt.Errorf("%w: %d events: use limit.PerSecond(10), say, or the zero Rate for no limit", ErrInvalidRate, r.Events)
 	case r.Per < 1:
-		return fmt.Errorf("%w: events per %v", ErrInvalidRate, r.Per)
+		return fmt.Errorf("%w: %d events per %v: use limit.PerSecond(%[2]d), say", ErrInvalidRate, r.Events, r.Per)
 	case r.Burst < 0:
-		return fmt.Errorf("%w: burst of %d", ErrInvalidRate, r.Burst)
+		return fmt.Errorf("%w: burst of %d: use 0 for as many as Events", ErrInvalidRate, r.Burst)
 	default:
 		return fmt.Errorf("%w: %v takes too long to drain", ErrInvalidRate, r)
 	}

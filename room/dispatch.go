@@ -32,7 +32,8 @@ func (r *Request) Event() string { return r.in.Event }
 // Data is the raw JSON or binary data. It must not be modified or kept.
 func (r *Request) Data() []byte { return r.in.Data }
 
-// Response is what a request is answered with.
+// Response is what a request is answered with. A [Middleware] passes on the one
+// that it was given, or returns an error in its place.
 type Response struct{ result wire.Result }
 
 // Handler answers a request. An error is what the client is told; see [Error].
@@ -41,8 +42,14 @@ type Handler func(ctx context.Context, c *Conn, r *Request) (Response, error)
 // Middleware wraps a Handler, as for net/http.
 type Middleware func(next Handler) Handler
 
-// Use wraps every request of every client, the first middleware outermost.
-// ctx ends with the connection. Call it before serving.
+// Use wraps every request of every client but those that are too fast, the first
+// middleware outermost. It runs on the connection's own goroutine, like
+// everything behind it; ctx ends with the connection, a panic is contained. Call
+// it before serving.
+//
+// Middleware learns what became of each message, so that with any each message
+// is published by itself: with a [BatchBroker], such as the one in Redis, a
+// client that says much at once is then served one round trip per message.
 func (s *Server) Use(middleware ...Middleware) {
 	s.setupMu.Lock()
 	defer s.setupMu.Unlock()

@@ -77,7 +77,7 @@ type Limits struct {
 	// for clients that negotiated it. Default 1 KiB.
 	CompressAbove int
 
-	// Authentication is how long an Authenticator may take, Default 10 s.
+	// Authentication is how long an Authenticator may take. Default 10 s.
 	Authentication time.Duration
 	// FirstMessage is how long a client may take to authenticate in its
 	// first message, where that is allowed. Default 5 s.
@@ -216,8 +216,11 @@ func (l *Limits) check() error {
 			return fmt.Errorf("Limits.%s is %v: %s", name, d, hint)
 		}
 	}
-	if l.AwayAfter < 0 || l.PresenceTimeout <= l.PresenceBeat {
-		return fmt.Errorf("Limits.AwayAfter is negative or Limits.PresenceTimeout not above PresenceBeat: %s", hint)
+	if l.AwayAfter < 0 {
+		return fmt.Errorf("Limits.AwayAfter is %v: use 0 for never", l.AwayAfter)
+	}
+	if l.PresenceTimeout <= l.PresenceBeat {
+		return fmt.Errorf("Limits.PresenceTimeout is %v and Limits.PresenceBeat %v: a node must beat more often than that, such as three times", l.PresenceTimeout, l.PresenceBeat)
 	}
 	for name, r := range map[string]limit.Rate{
 		"ConnectsPerIP": l.ConnectsPerIP, "Requests": l.Requests, "Joins": l.Joins, "Bytes": l.Bytes, "History": l.History, "Abuse": l.Abuse,

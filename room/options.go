@@ -19,7 +19,10 @@ type Option func(*config) error
 // Options makes one Option of several, applied in order.
 func Options(opts ...Option) Option {
 	return func(c *config) error {
-		for _, opt := range opts {
+		for i, opt := range opts {
+			if opt == nil {
+				return fmt.Errorf("option %d is nil: leave it out, or use room.Options() for none", i+1)
+			}
 			if err := opt(c); err != nil {
 				return err
 			}
@@ -59,12 +62,14 @@ type hooks struct {
 	presence   func(context.Context, presence.Event)
 }
 
-// WithAuthenticator sets who decides who a client is. There is no default:
-// without one New fails.
+// WithAuthenticator sets who decides who a client is, by the token that it
+// brings: an auth/jwtauth.Authenticator, [auth.Tickets], or an
+// [auth.AuthenticatorFunc] that looks into sessions of the host's own. Several
+// are one with [auth.Any]. There is no default: without one New fails.
 func WithAuthenticator(a auth.Authenticator) Option {
 	return func(c *config) error {
 		if a == nil {
-			return errors.New("WithAuthenticator(nil): give it an auth.Authenticator, for instance a jwtauth.Authenticator")
+			return errors.New("WithAuthenticator(nil): give it an auth.Authenticator, for instance a jwtauth.Authenticator, or an auth.AuthenticatorFunc that looks into your own sessions")
 		}
 		c.authenticator = a
 		return nil
@@ -73,7 +78,12 @@ func WithAuthenticator(a auth.Authenticator) Option {
 
 // WithOrigins sets the origins whose pages may connect, such as
 // https://app.example.com or https://*.example.com, where * stands for one
-// label. Without it only pages of the server's own host may.
+// label. Given several times they add up. Without it only pages of the server's
+// own host may, that is, of the one in the Host header: behind a proxy that
+// changes Host, or passes any on, list them.
+//
+// Clients that send no Origin are no pages, and may connect unless their token
+// is in a cookie; see [RequireOrigin].
 func WithOrigins(origins ...string) Option {
 	return func(c *config) error {
 		c.origins = append(c.origins, origins...)
@@ -93,11 +103,14 @@ func InsecureAnyOrigin() Option {
 	return func(c *config) error { c.anyOrigin = true; return nil }
 }
 
-// WithCookie takes tokens from the cookie of this name too.
+// WithCookie takes tokens from the cookie of this name too: the one with which
+// the application signs its users in, for instance, whose value the
+// Authenticator gets as auth.Credentials.Token. A client that uses it must send
+// an Origin. In the browser client that is the option tokenVia: "cookie".
 func WithCookie(name string) Option {
 	return func(c *config) error {
-		if name == "" {
-			return errors.New(`WithCookie: the name is empty: give that of the cookie with the token, such as "__Host-session"`)
+		if (&http.Cookie{Name: name}).Valid() != nil {
+			return fmt.Errorf(`WithCookie: %q is no name of a cookie: give that of the one with the token, such as "__Host-session"`, name)
 		}
 		c.sources.Cookie = name
 		return nil
@@ -117,7 +130,14 @@ func AllowFirstMessageToken() Option {
 }
 
 // WithTrustedProxies names the proxies, as addresses or CIDR prefixes, whose
-// X-Forwarded-For is believed. Without it the peer is the client.
+// X-Forwarded-For is believed; see [limit.ClientIP.Addr]. Given several times
+// they add up. Without it the peer is the client: behind a proxy everybody then
+// has the proxy's address, and shares the limits of one, Limits.ConnectsPerIP
+// and ConnectionsPerIP.
+//
+// What a middleware in front has written into Request.RemoteAddr is taken for
+// the peer. A server on a Unix socket needs one that does, because there nobody
+// has an address and all are counted as one.
 func WithTrustedProxies(prefixes ...string) Option {
 	return func(c *config) error {
 		c.proxies = append(c.proxies, prefixes...)
@@ -128,7 +148,11 @@ func WithTrustedProxies(prefixes ...string) Option {
 // WithRooms says which rooms there may be. A pattern is a name, or names
 // separated by : with * in the place of whole ones, such as "team:*". A room
 // is described by the pattern that is exactly its name, else by the first that
-// matches; a name that no pattern matches is no room.
+// matches; a name that no pattern matches is no room. A pattern without * is a
+// room that is there from the start. One with * describes rooms that somebody
+// creates, clients where Settings.AllowCreate lets them, or the host with
+// [Room.Create]; where Settings.Standing is set, it stands for as many rooms
+// that are there from the start as there are names.
 func WithRooms(pattern string, s Settings) Option {
 	return func(c *config) error {
 		p, err := parsePattern(pattern, s)
@@ -197,7 +221,9 @@ func WithLimits(l Limits) Option {
 	}
 }
 
-// WithLogger sets the logger. The default is slog.Default.
+// WithLogger sets the logger. The default is slog.Default. The events, their
+// levels and attributes are stable, and listed in docs/SECURITY-MODEL.md, "Log
+// events".
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -208,53 +234,78 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithNode names this server among those that share its stores. The default is
-// random.
+// WithNode names this server among those that share its stores, in logs and
+// [NodesError]. No two that run at once may have the same name. The default is
+// random; a name that stays the same over restarts is not needed.
 func WithNode(name string) Option { return func(c *config) error { c.node = name; return nil } }
 
+// hook is an option for a hook. A second one would take the place of the first,
+// which may be what keeps somebody out.
+func hook(option string, missing bool, set func(*hooks) (was bool)) Option {
+	return func(c *config) error {
+		if missing {
+			return fmt.Errorf("%s(nil): leave it out", option)
+		}
+		if set(&c.hooks) {
+			return fmt.Errorf("%s is given twice: call both functions in one", option)
+		}
+		return nil
+	}
+}
+
 // OnConnect is called when a client has been authenticated and is about to be
-// welcomed; nothing can be sent to it yet. An error refuses it. r is the
-// handshake's request; its body and context must not be used after the hook
-// returns.
+// welcomed; nothing can be sent to it yet. An error refuses it: an *[Error] with
+// the HTTP status of its code, every other one with 503. r is the handshake's
+// request; its body and context must not be used after the hook returns.
 func OnConnect(f func(ctx context.Context, c *Conn, r *http.Request) error) Option {
-	return func(cfg *config) error { cfg.hooks.connect = f; return nil }
+	return hook("OnConnect", f == nil, func(h *hooks) bool { was := h.connect != nil; h.connect = f; return was })
 }
 
 // OnDisconnect is called when a welcomed client is gone and has left its rooms.
 func OnDisconnect(f func(ctx context.Context, c *Conn)) Option {
-	return func(cfg *config) error { cfg.hooks.disconnect = f; return nil }
+	return hook("OnDisconnect", f == nil, func(h *hooks) bool { was := h.disconnect != nil; h.disconnect = f; return was })
 }
 
 // OnJoin is called when a connection that the room's permission lets in is
-// about to enter. An error refuses it.
+// about to enter, also when it comes back after its line broke. An error
+// refuses it: return an *[Error], such as &Error{Code: CodeForbidden}, for what
+// is the client's to know; every other error is answered internal.
+//
+// It is the place to ask the host's own database who belongs in a room. The
+// pattern is then Public and Standing, so that this hook alone decides, and who
+// is taken out of the database is taken out of the room with [Room.Kick]:
+// whether somebody may stay is not asked again while they are in.
 func OnJoin(f func(ctx context.Context, c *Conn, room string) error) Option {
-	return func(cfg *config) error { cfg.hooks.join = f; return nil }
+	return hook("OnJoin", f == nil, func(h *hooks) bool { was := h.join != nil; h.join = f; return was })
 }
 
 // OnLeave is called when a connection has left a room, for whatever reason.
 func OnLeave(f func(ctx context.Context, c *Conn, room string)) Option {
-	return func(cfg *config) error { cfg.hooks.leave = f; return nil }
+	return hook("OnLeave", f == nil, func(h *hooks) bool { was := h.leave != nil; h.leave = f; return was })
 }
 
 // OnMessage is called with every message of a client after it has been
-// validated and before it is stored and sent. It may change Event and Data; an
-// error refuses the message. Data must not be kept or modified in place, but
-// may be replaced.
+// validated and before it is stored and sent, and with every edit: its Kind is
+// KindEdited, Target the offset of what it changes, and Event empty. What the
+// host publishes does not come here. It may change Event and Data, which is JSON
+// unless Binary is set, and is not validated again; an error refuses the
+// message, as for [OnJoin]. Data must not be kept or modified in place, but may
+// be replaced.
 func OnMessage(f func(ctx context.Context, c *Conn, m *Message) error) Option {
-	return func(cfg *config) error { cfg.hooks.message = f; return nil }
+	return hook("OnMessage", f == nil, func(h *hooks) bool { was := h.message != nil; h.message = f; return was })
 }
 
 // OnPresence is called with every change of what others see of a user, in rooms
 // and, with an empty Room, everywhere. For one room it is called in order, for
 // different ones concurrently, on the node where the change was noticed.
 func OnPresence(f func(ctx context.Context, e presence.Event)) Option {
-	return func(cfg *config) error { cfg.hooks.presence = f; return nil }
+	return hook("OnPresence", f == nil, func(h *hooks) bool { was := h.presence != nil; h.presence = f; return was })
 }
 
 // complete fills in defaults and finds what does not fit together.
 func (c *config) complete() (*origin.Policy, *limit.ClientIP, error) {
 	if c.authenticator == nil {
-		return nil, nil, errors.New("nobody could get in: use WithAuthenticator, for instance with a jwtauth.Authenticator")
+		return nil, nil, errors.New("nobody could get in: use WithAuthenticator, for instance with a jwtauth.Authenticator, or with an auth.AuthenticatorFunc that looks into your own sessions")
 	}
 	if len(c.patterns.exact)+len(c.patterns.wild) == 0 {
 		return nil, nil, errors.New(`there would be no rooms: use WithRooms("lobby", room.Settings{Permission: room.Public})`)

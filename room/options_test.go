@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/wardroom/wardroom/room"
 	"github.com/wardroom/wardroom/validate"
 )
+
+func letIn(context.Context, *room.Conn, string) error { return nil }
 
 // What is wrong with an option is said by New, with what to write instead.
 func TestOptionErrors(t *testing.T) {
@@ -40,7 +43,12 @@ func TestOptionErrors(t *testing.T) {
 		"nil sessions":            {with(room.WithSessions(nil)), []string{"WithSessions(nil)", "leave it out"}},
 		"nil presence":            {with(room.WithPresence(nil)), []string{"WithPresence(nil)", "leave it out"}},
 		"nil logger":              {with(room.WithLogger(nil)), []string{"WithLogger(nil)", "slog.DiscardHandler"}},
-		"cookie":                  {with(room.WithCookie("")), []string{"WithCookie", "__Host-session"}},
+		"nil option":              {with(nil), []string{"option 3 is nil", "leave it out"}},
+		"nil option among others": {with(room.Options(nil)), []string{"option 1 is nil"}},
+		"no cookie":               {with(room.WithCookie("")), []string{"WithCookie", `""`, "__Host-session"}},
+		"cookie":                  {with(room.WithCookie("my session")), []string{"WithCookie", `"my session"`, "__Host-session"}},
+		"nil hook":                {with(room.OnMessage(nil)), []string{"OnMessage(nil)", "leave it out"}},
+		"hook twice":              {with(room.OnJoin(letIn), room.OnJoin(letIn)), []string{"OnJoin is given twice", "in one"}},
 		"origin and any":          {with(room.WithOrigins("https://a.example"), room.InsecureAnyOrigin()), []string{"WithOrigins and InsecureAnyOrigin", "use one"}},
 		"required and any":        {with(room.RequireOrigin(), room.InsecureAnyOrigin()), []string{"RequireOrigin and InsecureAnyOrigin", "use one"}},
 		"origin with a path":      {with(room.WithOrigins("https://a.example/chat")), []string{"WithOrigins", "https://a.example"}},
@@ -49,7 +57,8 @@ func TestOptionErrors(t *testing.T) {
 		"origin near the end":     {with(room.WithOrigins("https://*.com")), []string{"WithOrigins", "https://*.example.com"}},
 		"proxy":                   {with(room.WithTrustedProxies("10.0.0.1/8")), []string{"WithTrustedProxies", "10.0.0.0/8"}},
 		"every proxy":             {with(room.WithTrustedProxies("0.0.0.0/0")), []string{"WithTrustedProxies", "every address"}},
-		"no address":              {with(room.WithTrustedProxies("proxy.example")), []string{"WithTrustedProxies"}},
+		"no address":              {with(room.WithTrustedProxies("proxy.example")), []string{"WithTrustedProxies", `"proxy.example"`, "10.0.0.7", "not looked up"}},
+		"no prefix":               {with(room.WithTrustedProxies("10.0.0.0/33")), []string{"WithTrustedProxies", `"10.0.0.0/33"`, "10.0.0.0/8"}},
 		"rooms twice":             {with(lobby), []string{`"lobby"`, "twice"}},
 		"pattern twice":           {append(rooms("team:*", room.Settings{}), room.WithRooms("team:*", room.Settings{})), []string{`"team:*"`, "twice"}},
 		"pattern of a part":       {rooms("team-*", room.Settings{}), []string{`"team-*"`, `"team:*"`}},
@@ -62,6 +71,7 @@ func TestOptionErrors(t *testing.T) {
 		"members":                 {rooms("a", room.Settings{MaxMembers: -1}), []string{"Settings.MaxMembers is -1", "use 0"}},
 		"history":                 {rooms("a", room.Settings{History: room.Keep(-1, 0)}), []string{"Settings.History", "room.Keep(1000"}},
 		"history of nothing":      {rooms("a", room.Settings{History: room.Keep(0, time.Hour)}), []string{"0 messages", "room.Keep(1000"}},
+		"created standing":        {rooms("a", room.Settings{AllowCreate: true}), []string{`"a"`, "AllowCreate", `"team:*"`}},
 		"rates":                   {rooms("a", room.Settings{Rates: &room.Rates{User: limit.PerSecond(0)}}), []string{`"a"`, "0 events"}},
 		"events":                  {rooms("a", room.Settings{Events: map[string]validate.Rules{"a b": {}}}), []string{`"a b"`, "A-Z a-z 0-9"}},
 		"no limits":               {with(room.WithLimits(room.Limits{})), []string{"room.DefaultLimits()"}},
@@ -70,6 +80,9 @@ func TestOptionErrors(t *testing.T) {
 		"unbounded frames":        {limited(func(l *room.Limits) { l.Data.BinaryBytes = validate.Unlimited }), []string{"Limits.Data.BinaryBytes is -1", "room.DefaultLimits()"}},
 		"no time":                 {limited(func(l *room.Limits) { l.Write = 0 }), []string{"Limits.Write is 0s", "room.DefaultLimits()"}},
 		"rate of nothing":         {limited(func(l *room.Limits) { l.Joins = limit.PerSecond(0) }), []string{"Limits.Joins", "0 events"}},
+		"rate of no time":         {limited(func(l *room.Limits) { l.Joins = limit.Rate{Events: 5} }), []string{"Limits.Joins", "5 events per 0s", "limit.PerSecond(5)"}},
+		"away at once":            {limited(func(l *room.Limits) { l.AwayAfter = -1 }), []string{"Limits.AwayAfter is -1ns", "use 0"}},
+		"beats too rare":          {limited(func(l *room.Limits) { l.PresenceTimeout = time.Second }), []string{"Limits.PresenceTimeout is 1s", "PresenceBeat 30s"}},
 		"too few bytes":           {limited(func(l *room.Limits) { l.Bytes = limit.PerSecond(1000) }), []string{"Limits.Bytes", "Burst"}},
 	} {
 		t.Run(name, func(t *testing.T) {

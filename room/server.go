@@ -79,10 +79,8 @@ type Server struct {
 // no safe default is missing, and says what to write instead.
 func New(opts ...Option) (*Server, error) {
 	cfg := config{limits: DefaultLimits()}
-	for _, opt := range opts {
-		if err := opt(&cfg); err != nil {
-			return nil, fmt.Errorf("room: %w", err)
-		}
+	if err := Options(opts...)(&cfg); err != nil {
+		return nil, fmt.Errorf("room: %w", err)
 	}
 	policy, clientIP, err := cfg.complete()
 	if err != nil {

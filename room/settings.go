@@ -191,6 +191,9 @@ func parsePattern(text string, s Settings) (pattern, error) {
 	if !wild {
 		s.Standing = true
 	}
+	if s.Standing && s.AllowCreate {
+		return pattern{}, fmt.Errorf("rooms %q are there from the start, so that nobody can create them: leave Settings.AllowCreate out, or use a pattern with * that is not Standing, such as %q", text, "team:*")
+	}
 	return pattern{text: text, segments: segments, settings: s}, nil
 }
 
