@@ -298,3 +298,21 @@ func TestActsOfANewcomer(t *testing.T) {
 		cut.lag.Store(0)
 	})
 }
+
+// Servers that came and died without a word are forgotten, also by one that
+// never waits for anybody.
+func TestDeadNodesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, wires := wired(t, 2)
+		for i := range 100 {
+			hello := room.Message{Kind: room.KindHello, Room: "*control", From: fmt.Sprint("process", i), Name: "node2"}
+			if _, err := wires[1].Publish(t.Context(), hello, room.Retention{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if known := room.Peers(n[0].srv); known > 5 {
+			t.Errorf("%d are remembered", known)
+		}
+	})
+}

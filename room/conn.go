@@ -56,7 +56,7 @@ type Conn struct {
 
 	// What follows belongs to the goroutine that reads.
 	request     *http.Request // until the first message has authenticated
-	revocations int64         // how many the server had heard of when the session began
+	revocations int64         // how many the server had heard of when the session began or was to be renewed
 	burst       *burst        // what waits to be published; nil for nothing
 	batch       transport.Batch
 	entered     *seat // by a join whose reply is not queued yet

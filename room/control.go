@@ -27,10 +27,12 @@ func (s *Server) control(ctx context.Context, m Message) error {
 // listen subscribes to what servers tell each other, and tries again when the
 // broker is not there yet.
 func (s *Server) listen() {
+	s.peers.used()
 	up := s.subscribeControl()
 	if up && !s.peers.shared {
 		return
 	}
+	late := !up
 	s.wg.Go(func() {
 		for pause := controlAgain; !up; pause = min(2*pause, controlAgainMost) {
 			select {
@@ -39,6 +41,9 @@ func (s *Server) listen() {
 			case <-time.After(pause):
 			}
 			up = s.subscribeControl()
+		}
+		if late {
+			s.touchSoon() // for what was revoked until now
 		}
 		if s.peers.shared {
 			s.keepGreeting()
@@ -108,6 +113,9 @@ func (s *Server) obey(m Message) {
 	case KindAsk:
 		s.wg.Go(func() { s.answer(&m) })
 		return
+	case KindLost:
+		s.touchSoon() // a revocation may have been among it
+		return
 	case KindRevoked:
 		s.revocations.Add(1) // before looking: see Conn.recheckSession
 	}
@@ -129,12 +137,17 @@ func (s *Server) obey(m Message) {
 		})
 	case KindRevoked:
 		s.wg.Go(func() {
+			var others []*Conn
 			for _, c := range conns {
 				if m.covered(c) {
 					c.revoke()
+				} else if m.Session != "" { // it may have the token that went with the session
+					others = append(others, c)
 				}
 			}
-			s.confirm(m.Act)
+			if s.touch(others) {
+				s.confirm(m.Act)
+			}
 		})
 	}
 }

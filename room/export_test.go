@@ -23,3 +23,10 @@ func Tables(s *Server, st Store, b Broker) map[string]int {
 
 // Reclaim gives the seats back that nobody holds, now.
 func Reclaim(s *Server) bool { return s.reclaim() }
+
+// Peers is how many other servers a server remembers.
+func Peers(s *Server) int {
+	s.peers.mu.Lock()
+	defer s.peers.mu.Unlock()
+	return len(s.peers.others)
+}

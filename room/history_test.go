@@ -1,11 +1,13 @@
 package room_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,5 +287,53 @@ func TestHistoryOutlivesMembers(t *testing.T) {
 	eventually(t, "nobody is there", func() bool { return h.srv.Stats() == (room.Stats{}) })
 	if r := h.connect("bob").must("join", inRoom("hall"), `"last":5`); r.Epoch != said.Epoch || !slices.Equal(texts(r.Messages), []string{`"note"`}) {
 		t.Errorf("joined %s", r.raw)
+	}
+}
+
+// forgetful is a broker that keeps for a time what it is to forget.
+type forgetful struct {
+	room.Broker
+	fails atomic.Bool
+}
+
+func (b *forgetful) Forget(ctx context.Context, name string) error {
+	if b.fails.Load() {
+		return room.ErrUnavailable
+	}
+	return b.Broker.Forget(ctx, name)
+}
+
+// What was said in a room that is gone is not for whoever makes the next one of
+// its name, though the end of the first was cut short.
+func TestNothingIsInherited(t *testing.T) {
+	for name, create := range map[string]func(h *host, bob *visitor){
+		"by a client": func(_ *host, bob *visitor) { bob.must("create", inRoom("club:x")) },
+		"by the server": func(h *host, _ *visitor) {
+			_, _ = h.srv.Room("club:x").Create(context.Background(), room.Record{Owner: "bob"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broker := &forgetful{Broker: room.NewMemoryBroker()}
+			h := serve(t, house(), room.WithBroker(broker))
+			ada, bob := h.connect("ada"), h.connect("bob")
+			ada.must("create", inRoom("club:x"))
+			ada.must("join", inRoom("club:x"))
+			ada.must("message", inRoom("club:x"), saying(`"a secret"`))
+			broker.fails.Store(true)
+			ada.refused("unavailable", "delete", inRoom("club:x"))
+			bob.refused("unavailable", "create", inRoom("club:x"))
+			broker.fails.Store(false)
+			create(h, bob)
+			bob.must("join", inRoom("club:x"))
+			if r := bob.must("history", inRoom("club:x")); len(r.Messages) > 0 {
+				t.Errorf("bob reads %s", r.raw)
+			}
+			// What is said in the new one stays, whoever else wants to make it.
+			bob.must("message", inRoom("club:x"), saying(`"mine"`))
+			ada.refused("already_exists", "create", inRoom("club:x"))
+			if r := bob.must("history", inRoom("club:x")); len(r.Messages) != 1 {
+				t.Errorf("bob reads %s", r.raw)
+			}
+		})
 	}
 }

@@ -14,6 +14,21 @@ const (
 	emptyAtOnce = 1000
 )
 
+// keepEmpty removes empty rooms from time to time. It has a goroutine of its own
+// because that may take long.
+func (s *Server) keepEmpty() {
+	tick := time.NewTicker(emptyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+			s.removeEmpty()
+		}
+	}
+}
+
 // removeEmpty deletes rooms that somebody created and in which nobody has been
 // for Settings.KeepEmpty.
 func (s *Server) removeEmpty() {

@@ -41,6 +41,9 @@ func (c *Conn) create(ctx context.Context, r *wire.Request) (wire.Result, error)
 		return nil, err
 	}
 	rec.CreatedAt = now()
+	if err := s.clearLog(ctx, r.Room, settings); err != nil {
+		return nil, err
+	}
 	if rec, err = s.store.Create(ctx, rec); errors.Is(err, ErrRoomExists) {
 		return nil, refuse(CodeAlreadyExists)
 	} else if err != nil {

@@ -42,12 +42,14 @@ func (s *Server) patrol() {
 			case <-time.After(lostPause):
 			}
 		}
-		reclaimed := s.reclaim()
-		if s.patrolOnce() && reclaimed {
-			timer.Reset(patrolEvery - rand.N(patrolEvery/4))
-		} else {
-			timer.Reset(patrolAgain + rand.N(patrolAgain))
+		began := time.Now()
+		ok := s.patrolOnce()
+		ok = s.reclaim() && ok // however many places there are, it is in time to look again
+		pause := patrolEvery - rand.N(patrolEvery/4) - time.Since(began)
+		if !ok {
+			pause = 0
 		}
+		timer.Reset(max(pause, patrolAgain+rand.N(patrolAgain)))
 	}
 }
 
@@ -156,12 +158,16 @@ func (h *hall) heed(b beat, f *Finding) {
 			h.evict(seat, eviction{reason: reasonKicked})
 		case !found.Banned.IsZero():
 			h.evict(seat, eviction{reason: reasonBanned})
-		case h.count() == b.acts:
+		default:
 			until := int64(0)
 			if !found.Muted.IsZero() {
 				until = found.Muted.UnixMilli()
 			}
-			seat.muted.Store(until)
+			h.mu.Lock()
+			if h.acts == b.acts {
+				seat.muted.Store(until)
+			}
+			h.mu.Unlock()
 		}
 	}
 	if h.count() != b.acts {
@@ -191,15 +197,18 @@ func (h *hall) heed(b beat, f *Finding) {
 	h.deliver(m)
 }
 
-// evict expels one seat, unless somebody else is about to.
+// evict expels one seat, unless somebody else is about to. The host's hooks are
+// part of what follows, and others are waiting to be evicted meanwhile.
 func (h *hall) evict(seat *seat, e eviction) {
 	c := seat.conn
 	if !c.expel(seat, e) {
 		return
 	}
 	c.tellRemoved(h.name, &e)
-	c.giveBack(h.name, e.reason)
-	c.afterLeave(h.name)
+	h.srv.wg.Go(func() {
+		c.giveBack(h.name, e.reason)
+		c.afterLeave(h.name)
+	})
 }
 
 // present is what a room is like of which the store has that record, and

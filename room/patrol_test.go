@@ -217,3 +217,55 @@ func TestPatrolWithoutInspector(t *testing.T) {
 		bob.expectUnheard([]string{"removed access_revoked"}, lostWithin)
 	})
 }
+
+// A hook of the host that takes its time keeps nobody else in a room.
+func TestHooksDelayNoEviction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, wires := wired(t, 2, room.OnLeave(func(ctx context.Context, c *room.Conn, _ string) {
+			if c.Identity().ID != "first" {
+				<-ctx.Done()
+			}
+		}))
+		var all []*visitor
+		for i := range 5 {
+			all = append(all, n[1].in(fmt.Sprint("user", i), "lounge"))
+		}
+		wires[1].cut.Store(true)
+		for i := range all {
+			_ = n[0].srv.Room("lounge").Ban(t.Context(), fmt.Sprint("user", i), time.Time{}, "")
+		}
+		meanwhile(lostWithin-5*time.Second, all...) // as long as the calls above took
+		for i, v := range all {
+			if !slices.ContainsFunc(v.unread, func(f frame) bool { return f.Type == "removed" && f.Code == "banned" }) {
+				t.Errorf("user%d is not out", i)
+			}
+		}
+	})
+}
+
+// However long it takes to go through the places that a node has, the node looks
+// in time whether those who are there still may be.
+func TestPlacesDelayNoPatrol(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const places, lag = 12, 2 * time.Second
+		store := &reluctant{&tether{store: room.NewMemoryStore().(room.NodeStore)}, lag}
+		n, wires := wired(t, 2, room.WithStore(store), room.WithRooms("many:*", room.Settings{Permission: room.Public, Standing: true}))
+		bob, cyd := n[1].in("bob", "hall"), n[1].in("cyd", "hall")
+		for i := range places {
+			cyd.must("join", inRoom(fmt.Sprint("many:", i)))
+		}
+		wires[1].cut.Store(true)
+		for i, name := range []string{"bob", "cyd"} {
+			began := time.Now()
+			_ = n[0].srv.Room("hall").Ban(t.Context(), name, time.Time{}, "")
+			var waiting sync.WaitGroup
+			others := []*visitor{cyd, bob}[i]
+			waiting.Go(func() { others.pass(lostWithin) })
+			await([]*visitor{bob, cyd}[i], "removed")
+			if took := time.Since(began); took > lostWithin {
+				t.Errorf("%s is out after %v", name, took)
+			}
+			waiting.Wait()
+		}
+	})
+}

@@ -32,7 +32,7 @@ type peers struct {
 	others  map[string]peer
 	rolls   map[string]*roll // by act
 	acts    uint64           // begun by this server
-	hears   bool             // this server hears what is said to all
+	inUse   bool             // this server may have connections
 	settled time.Time        // until then not all may have answered
 }
 
@@ -79,7 +79,7 @@ func (p *peers) begin(ctx context.Context, with bool) *roll {
 		}
 		r.missing[id] = other.node
 	}
-	if with && p.hears {
+	if with && p.inUse {
 		r.missing[p.id] = p.node
 	}
 	r.settle()
@@ -131,6 +131,9 @@ func (p *peers) note(m *Message) bool {
 	defer p.mu.Unlock()
 	now := time.Now()
 	known := p.others[m.From].until.After(now)
+	if !known { // there is room for the living alone
+		maps.DeleteFunc(p.others, func(_ string, other peer) bool { return other.until.Before(now) })
+	}
 	p.others[m.From] = peer{node: m.Name, until: now.Add(peerLife)}
 	return !known
 }
@@ -159,11 +162,17 @@ func (p *peers) remember() {
 	}
 }
 
+// used says that this server is one that acts have to be in force on.
+func (p *peers) used() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inUse = true
+}
+
 // listens says that the server hears from now on what is said to all.
 func (p *peers) listens() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hears = true
 	if p.shared {
 		p.settled = time.Now().Add(settleIn)
 	}

@@ -121,6 +121,9 @@ func (r *Room) Create(ctx context.Context, rec Record) (Record, error) {
 	if err := full.check(); err != nil {
 		return Record{}, err
 	}
+	if err := r.srv.clearLog(ctx, r.name, settings); err != nil {
+		return Record{}, err
+	}
 	made, err := r.srv.store.Create(ctx, full)
 	if errors.Is(err, ErrRoomExists) {
 		return Record{}, refuse(CodeAlreadyExists)
@@ -227,6 +230,32 @@ func (s *Server) replace(ctx context.Context, batch *transport.Batch, rec Record
 		return Record{}, err
 	}
 	return rec, s.enact(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()})
+}
+
+// clearLog forgets what a room of the same name, that was deleted, has left in the
+// log of one that is about to be made: because the end of that was cut short, or
+// because a node that had not heard of it let somebody speak. It is not the new
+// owner's to read.
+func (s *Server) clearLog(ctx context.Context, name string, settings *Settings) error {
+	if settings.Standing || settings.History.Messages == 0 {
+		return nil
+	}
+	page, err := s.broker.Replay(ctx, name, Range{Limit: 1, Newest: true})
+	if err != nil {
+		return unavailable(err)
+	}
+	if len(page.Messages) == 0 {
+		return nil
+	}
+	// What is there may also have been said just now, in a room that somebody
+	// else was quicker to make.
+	if _, rec, err := s.lookup(ctx, name); err != nil || rec.Version > 0 {
+		return err
+	}
+	if err := s.broker.Forget(ctx, name); err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // drop deletes a room and tells everyone.

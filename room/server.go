@@ -66,6 +66,7 @@ type Server struct {
 
 	started       sync.Once     // see start
 	lost          chan struct{} // holds one when a broker has lost messages
+	unsure        chan struct{} // holds one when a revocation may not have been heard
 	cancelControl []func()      // end the subscriptions of listen; connMu protects it
 	peers         *peers
 	revocations   atomic.Int64
@@ -107,6 +108,7 @@ func New(opts ...Option) (*Server, error) {
 		node:          cfg.node,
 		peers:         newPeers(cfg.node, cfg.shared),
 		lost:          make(chan struct{}, 1),
+		unsure:        make(chan struct{}, 1),
 		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
 		counter:       cfg.counter,
@@ -150,7 +152,8 @@ func (s *Server) start() {
 		}
 		s.socket.Park = transport.NewPark(&s.wg)
 		s.listen()
-		s.wg.Go(s.housekeeping)
+		s.wg.Go(s.keepSessions)
+		s.wg.Go(s.keepEmpty)
 		s.wg.Go(s.patrol)
 		if s.nodeStore != nil {
 			s.wg.Go(s.keepLease)

@@ -19,6 +19,8 @@ import (
 const (
 	touchEvery = 25 * time.Second
 	touchAgain = 2 * time.Second
+	// touchMost is after how long a round ends in which calls fail.
+	touchMost = 3 * time.Second
 )
 
 // touchAtOnce is how many sessions one call to the store names.
@@ -64,33 +66,40 @@ func (s *Server) endSession(c *Conn) {
 	}
 }
 
-// housekeeping does what is to be done from time to time while the server runs.
-func (s *Server) housekeeping() {
-	touch := time.NewTimer(touchEvery - rand.N(touchEvery/5))
-	defer touch.Stop()
-	empty := time.NewTicker(emptyEvery)
-	defer empty.Stop()
+// keepSessions touches the sessions from time to time, and when it is told to.
+func (s *Server) keepSessions() {
+	timer := time.NewTimer(touchEvery - rand.N(touchEvery/5))
+	defer timer.Stop()
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
-		case <-touch.C:
-			if s.touchSessions() {
-				touch.Reset(touchEvery - rand.N(touchEvery/5))
-			} else {
-				touch.Reset(touchAgain + rand.N(touchAgain))
-			}
-		case <-empty.C:
-			s.removeEmpty()
+		case <-timer.C:
+		case <-s.unsure:
+		}
+		if s.touch(s.all()) {
+			timer.Reset(touchEvery - rand.N(touchEvery/5))
+		} else {
+			timer.Reset(touchAgain + rand.N(touchAgain))
 		}
 	}
 }
 
-// touchSessions keeps the sessions of live connections alive and closes those
-// whose session is gone. It reports whether the store could be asked.
-func (s *Server) touchSessions() bool {
-	bySession := make(map[string]*Conn)
-	for _, c := range s.all() {
+// touchSoon has keepSessions look at once, because a revocation may have gone
+// unheard.
+func (s *Server) touchSoon() {
+	select {
+	case s.unsure <- struct{}{}:
+	default:
+	}
+}
+
+// touch keeps the sessions of connections alive and closes those whose session
+// is gone. It reports whether the store could say everything. Where the store is
+// many, some of it may be away while the rest answers.
+func (s *Server) touch(conns []*Conn) (ok bool) {
+	bySession := make(map[string]*Conn, len(conns))
+	for _, c := range conns {
 		if id := c.Session(); id != "" {
 			bySession[id] = c
 		}
@@ -100,25 +109,29 @@ func (s *Server) touchSessions() bool {
 	for id, c := range bySession {
 		batch = append(batch, auth.Activity{ID: id, At: at, Rooms: c.Rooms()})
 	}
+	ok = true
 	for part := range slices.Chunk(batch, touchAtOnce) {
 		ended, err := s.sessions.Touch(s.ctx, part)
+		for _, e := range ended {
+			s.sessionEnded(bySession[e.ID], e)
+		}
 		if err != nil {
 			s.journal.write(s.ctx, slog.LevelDebug, eventError, nil, slog.Any("error", err))
-			return false
-		}
-		for _, e := range ended {
-			s.sessionEnded(bySession[e.ID], e.Err)
+			if ok = false; time.Since(at) > touchMost {
+				break
+			}
 		}
 	}
-	return true
+	return ok
 }
 
 // sessionEnded closes a connection whose session was revoked. A session that
 // is merely not there any more, because its store was emptied, is created
 // again, which refuses the revoked too. One that expired, by the store's clock,
 // is left to the connection's own timer: the client may come back.
-func (s *Server) sessionEnded(c *Conn, err error) {
-	if errors.Is(err, auth.ErrSessionNotFound) && !c.socket.Closing() {
+func (s *Server) sessionEnded(c *Conn, e auth.Ended) {
+	err := e.Err
+	if errors.Is(err, auth.ErrSessionNotFound) && c.Session() == e.ID && !c.socket.Closing() {
 		err = s.createSession(s.ctx, c)
 	}
 	if errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, auth.ErrExpired) {
@@ -127,13 +140,17 @@ func (s *Server) sessionEnded(c *Conn, err error) {
 }
 
 // recheckSession closes a connection whose session was revoked after it had
-// begun and before the connection could be found by its user.
+// begun, or was renewed, and before the connection could be found by its user,
+// or by its new token.
 func (c *Conn) recheckSession() {
 	if c.srv.revocations.Load() == c.revocations {
 		return
 	}
-	if _, err := c.srv.sessions.Get(&c.life, c.Session()); errors.Is(err, auth.ErrRevoked) {
+	switch _, err := c.srv.sessions.Get(&c.life, c.Session()); {
+	case errors.Is(err, auth.ErrRevoked):
 		c.revoke()
+	case err != nil:
+		c.srv.touchSoon()
 	}
 }
 

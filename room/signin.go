@@ -85,12 +85,14 @@ func authResult(id auth.Identity) *wire.AuthResult {
 // user.
 func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	c.flush()
+	c.revocations = c.srv.revocations.Load()
 	id, err := c.fresher(ctx, r.Token)
 	if err != nil {
 		c.srv.journal.write(ctx, slog.LevelInfo, eventRefuseRenew, c, slog.String("code", string(public(err).Code)))
 		return nil, err
 	}
 	c.identity.Store(&id)
+	c.recheckSession()
 	c.recheckRooms(ctx)
 	c.srv.journal.write(ctx, slog.LevelInfo, eventRenew, c)
 	c.watchExpiry()
