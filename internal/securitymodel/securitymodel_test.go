@@ -60,6 +60,7 @@ var threats = map[string][]string{
 		"kick, ban, mute, change or deletion of a room, with members on other nodes",
 		"room size raced from several nodes",
 		"publish, history, members, presence after leaving or without membership",
+		"history of a room that is gone, by whoever makes one of its name",
 		"private room probed",
 		"update, delete, invite, kick, ban, mute without the right to; raising one's own rights",
 		"presence of private rooms and of invisible users",
