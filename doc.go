@@ -81,4 +81,6 @@
 //
 // Imports point one way: examples, then adapters such as jwtauth, then room,
 // then the packages that know of no other.
+//
+// [room.New]: https://pkg.go.dev/github.com/wardroom/wardroom/room#New
 package wardroom

@@ -112,7 +112,7 @@ func run() error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", chat)
 	mux.Handle("POST /login", login)
-	mux.Handle("GET /js/", http.StripPrefix("/js/", js.Handler()))
+	mux.Handle("GET /js/", js.Handler())
 	mux.Handle("GET /", secured(http.FileServerFS(page)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 

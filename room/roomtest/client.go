@@ -115,15 +115,16 @@ func (c *Client) welcome() {
 	c.t.Helper()
 	c.first = c.take(func(f *Frame) bool { return f.Type == "welcome" }, c.patience)
 	if c.first == nil {
-		c.fail("waited for its welcome")
+		c.fail("waited for its welcome; a client without a token is welcome after Auth")
 	}
 }
 
-// Welcome is the frame with which the server greeted the client.
+// Welcome is the frame with which the server greeted the client. It waits for
+// the one of a client whose token Dial knew nothing of, such as one in a cookie.
 func (c *Client) Welcome() *Frame {
 	c.t.Helper()
 	if c.first == nil {
-		c.fail("has not been welcomed yet: call Auth")
+		c.welcome()
 	}
 	return c.first
 }

@@ -40,7 +40,8 @@ func (r *Refusal) String() string {
 //	ada, refused := roomtest.Dial(t, app, roomtest.WithTarget("/ws"), roomtest.WithToken(session))
 //
 // It returns a client, or how it was refused. A client that presents a token is
-// welcome when Dial returns. The connection ends with the test t.
+// welcome when Dial returns; one that presents a cookie, with [WithHeader] and
+// an Origin, soon afterwards. The connection ends with the test t.
 func Dial(t testing.TB, h http.Handler, opts ...DialOption) (*Client, *Refusal) {
 	t.Helper()
 	d := newDialing(opts)

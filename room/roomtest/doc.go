@@ -3,7 +3,7 @@
 //
 // # Applications
 //
-// A [Server] and its [Client]s live in the test's process, without a port, and
+// A [Server] and its clients live in the test's process, without a port, and
 // speak through the real handler, handshake and wire protocol:
 //
 //	func TestVote(t *testing.T) {

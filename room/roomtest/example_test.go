@@ -130,7 +130,7 @@ func ExampleDial() {
 		if refused != nil {
 			t.Fatalf("%v", refused)
 		}
-		fmt.Println("welcome,", ada.Expect("welcome", "").Name)
+		fmt.Println("welcome,", ada.Welcome().Name)
 	})
 	// Output:
 	// origin_forbidden
