@@ -166,8 +166,8 @@ func (b *Broker) args(f *feed, room int) []string {
 
 // Amend implements [room.Broker].
 func (b *Broker) Amend(ctx context.Context, m room.Message, author string, keep room.Retention) (room.Receipt, error) {
-	if !b.ready() {
-		return room.Receipt{}, errDown
+	if err := b.refuse(ctx); err != nil {
+		return room.Receipt{}, err
 	}
 	m.Position = room.Position{}
 	if m.Target > maxNumber {

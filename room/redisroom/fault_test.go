@@ -282,13 +282,33 @@ func TestClose(t *testing.T) {
 	b.Close()
 	other := node(t, server.Client())
 	store(t, other, said("room", "talk", ""))
-	if _, err := b.Publish(t.Context(), said("room", "talk", ""), keepAll); !errors.Is(err, room.ErrUnavailable) {
-		t.Errorf("publish: %v", err)
+	for _, keep := range []room.Retention{keepAll, {}} {
+		if _, err := b.Publish(t.Context(), said("room", "talk", ""), keep); !errors.Is(err, room.ErrUnavailable) {
+			t.Errorf("publish, %d to be kept: %v", keep.Messages, err)
+		}
 	}
 	if _, _, err := b.Subscribe(t.Context(), "room", func(room.Message) {}); !errors.Is(err, room.ErrUnavailable) {
 		t.Errorf("subscribe: %v", err)
 	}
 	if list := e.heard(); len(list) > 0 {
+		t.Errorf("heard %+v", list)
+	}
+}
+
+// What cannot be sent, because its caller has no time left, has not been
+// delivered to anybody, here or elsewhere.
+func TestPublishWithoutTime(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	one := node(t, server.Client())
+	e := listen(t, one, "room")
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if _, err := one.Publish(ctx, said("room", "late", ""), room.Retention{}); !errors.Is(err, room.ErrUnavailable) {
+		t.Errorf("publish: %v", err)
+	}
+	store(t, one, said("room", "end", ""))
+	if list := e.until("the end", event("end")); len(list) != 1 {
 		t.Errorf("heard %+v", list)
 	}
 }

@@ -88,13 +88,23 @@ func (b *Broker) runIn(ctx context.Context, safe bool, r *keys, s *script, args 
 	return b.await(ctx, c)
 }
 
+// refuse says why a call need not begin, nil if it may.
+func (b *Broker) refuse(ctx context.Context) error {
+	switch err := ctx.Err(); {
+	case b.ctx.Err() != nil:
+		return errClosed
+	case !b.ready():
+		return errDown
+	case err != nil:
+		return fmt.Errorf("%w: %w", room.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // send begins what run does, or runSafe; await must follow.
 func (b *Broker) send(ctx context.Context, safe bool, r *keys, s *script, args []string) (*call, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", room.ErrUnavailable, err)
-	}
-	if !b.ready() {
-		return nil, errDown
+	if err := b.refuse(ctx); err != nil {
+		return nil, err
 	}
 	l := b.lane(r)
 	if safe && b.cfg.replicas > 0 {

@@ -61,9 +61,9 @@ type post struct {
 
 // publishSome publishes as much as one script may.
 func (b *Broker) publishSome(ctx context.Context, list []room.Publication, results []room.Result) {
-	if !b.ready() {
+	if err := b.refuse(ctx); err != nil {
 		for i := range results {
-			results[i].Err = errDown
+			results[i].Err = err
 		}
 		return
 	}
@@ -119,7 +119,7 @@ func (b *Broker) parts(list []room.Publication) []part {
 
 // finish says what became of each message.
 func (p *part) finish(reply []rueidis.RedisMessage, err error, results []room.Result) {
-	away, here := err != nil && !errors.Is(err, context.Canceled), false
+	away, here := err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errClosed), false
 	if p.feed != nil {
 		here = p.feed.end(p.posts, away)
 	}
