@@ -127,7 +127,9 @@ type Page struct {
 	Last Position
 	// First is the offset of the oldest message kept; 0 when there is none.
 	First uint64
-	// More says that the range has messages beyond Limit.
+	// More says that the range has messages beyond these: there are more than
+	// Limit, or more bytes than the broker returns at once, which is one message
+	// at least.
 	More bool
 }
 

@@ -55,6 +55,9 @@ const (
 	// maxTail is the most bytes of a message that is not stored and is kept
 	// for a minute nevertheless, for nodes that missed it.
 	maxTail = 16 << 10
+	// maxPage is how many bytes of messages a page has at most, but for the last
+	// one: a room's whole log may be more than comes within the timeout.
+	maxPage = 8 << 20
 	// connectedEvery is how often a client is asked whether it is connected.
 	connectedEvery = 20 * time.Millisecond
 	// defaultAge is what a retention without an age means.
@@ -230,6 +233,7 @@ func (b *Broker) Replay(ctx context.Context, name string, r room.Range) (room.Pa
 	}
 	reply, err := b.run(ctx, k, replayScript, []string{
 		strconv.FormatUint(min(r.After, maxNumber), 10), strconv.FormatUint(min(r.Before, maxNumber), 10), strconv.Itoa(r.Limit), newest,
+		strconv.Itoa(maxPage),
 	})
 	if err != nil || len(reply) == 0 {
 		return room.Page{}, err

@@ -55,9 +55,8 @@ if redact then
 end
 
 seq, offset = seq + 1, offset + 1
-keep, age = tonumber(ARGV[10]), tonumber(ARGV[11])
+retain(ARGV[10], ARGV[11])
 local entry = '\1' .. struct.pack('>I6', seq) .. body
-redis.call('HSET', meta, 's', num(seq), 'o', num(offset), 'n', ARGV[10], 'a', ARGV[11])
 redis.call('PEXPIRE', meta, num(math.max(age + 2000, tonumber(ARGV[5]))))
 length = redis.call('RPUSH', log, entry)
 if length > keep then

@@ -50,16 +50,9 @@ while low < high do
     low = middle + 1
   end
 end
-local stored, size, i = {}, 0, low
-while i < length and size < most do
-  for _, e in ipairs(redis.call('LRANGE', log, i, i + 15)) do
-    stored[#stored + 1] = e
-    size = size + #e
-  end
-  i = i + 16
-end
+local stored = read(low, length - 1, most)
 -- Of the tail, what belongs before or between those.
-local more = i < length
+local more = low + #stored < length
 local upto = more and sequence(stored[#stored]) or seq
 local rest = {}
 for _, e in ipairs(redis.call('LRANGE', tail, 0, -1)) do

@@ -131,6 +131,48 @@ local function expire()
   end
 end
 
+-- read returns the entries of the log from one index to another, no more of them
+-- than have so many bytes, but for the last one: the first ones, or the newest.
+-- How long they are is known only when they are there, and of 5 MiB each takes 10
+-- ms: so a few at a time.
+local function read(from, to, most, newest)
+  local list, size, step = {}, 0, 1
+  while from <= to and size < most do
+    local part
+    if newest then
+      part = redis.call('LRANGE', log, num(math.max(from, to - step + 1)), num(to))
+      to = to - #part
+    else
+      part = redis.call('LRANGE', log, num(from), num(math.min(to, from + step - 1)))
+      from = from + #part
+    end
+    for i = 1, #part do
+      if size < most then
+        list[#list + 1] = part[newest and #part - i + 1 or i]
+        size = size + #list[#list]
+      end
+    end
+    step = math.min(2 * step, 4)
+  end
+  if newest then
+    for i = 1, math.floor(#list / 2) do
+      list[i], list[#list - i + 1] = list[#list - i + 1], list[i]
+    end
+  end
+  return list
+end
+
+-- retain notes the retention of what is being stored. The notes of edits last as
+-- long as these do in the log.
+local function retain(number, lasts)
+  keep = tonumber(number)
+  if age ~= tonumber(lasts) then
+    age = tonumber(lasts)
+    redis.call('PEXPIRE', edits, num(age + 1000), 'GT')
+  end
+  redis.call('HSET', meta, 's', num(seq), 'o', num(offset), 'n', number, 'a', lasts)
+end
+
 -- What was done is remembered in two generations of a hash: the older one goes
 -- when the newer one has been filled for long enough, or is full.
 local function seen(new, old, field)

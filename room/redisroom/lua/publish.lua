@@ -45,8 +45,8 @@ local function put(op, id, number, lasts, at, body)
     if any and age ~= tonumber(lasts) then
       settle()
     end
-    keep, age, any = tonumber(number), tonumber(lasts), true
-    redis.call('HSET', meta, 's', num(seq), 'o', num(offset), 'n', number, 'a', lasts)
+    any = true
+    retain(number, lasts)
     if redis.call('RPUSH', log, entry) > keep then
       redis.call('LTRIM', log, -keep, -1)
     end

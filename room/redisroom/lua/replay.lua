@@ -2,7 +2,7 @@
 --
 -- KEYS     as in log.lua
 -- ARGV     offsets after and before which to read, 0 for open; the most
---          messages; 1 to take the newest of them
+--          messages; 1 to take the newest of them; about how many bytes of them
 -- Result   {} for a room of which nothing is known, else {epoch, newest offset
 --          ever, oldest offset kept or 0, 1 when there is more, offset of the
 --          first entry returned, entries}
@@ -32,4 +32,12 @@ if to - from + 1 > limit then
     to = from + limit - 1
   end
 end
-return {epoch, offset, first, more, from, redis.call('LRANGE', log, num(from - first), num(to - first))}
+local newest = ARGV[4] == '1'
+local list = read(from - first, to - first, tonumber(ARGV[5]), newest)
+if #list < to - from + 1 then
+  more = 1
+  if newest then
+    from = to - #list + 1
+  end
+end
+return {epoch, offset, first, more, from, list}
