@@ -8,7 +8,8 @@
 //	store := redisroom.NewStore(client)
 //
 // It needs Redis 7.0 or Valkey, alone, with Sentinel or as a Cluster. All nodes
-// use the same prefix ([WithPrefix]) and nothing else does.
+// use the same prefix ([WithPrefix]) and nothing else does, in no other database
+// of the same Redis either: databases share their channels.
 //
 // # The broker
 //

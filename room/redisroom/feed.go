@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type feed struct {
 	roots   []string // the first generations so far, the present one last
 	subs    []*subscriber
 	pending []frame // that came while there was a gap
+	asked   int     // how many of them had come when Redis was asked to fill it
 	bytes   int     // of pending's data
 	missed  bool    // pending had no place for some
 	settled chan struct{}
@@ -177,13 +179,26 @@ func (f *feed) put(fr frame) {
 func (f *feed) advance(e entry) {
 	f.seq = e.seq
 	if e.Offset != 0 {
-		f.at = e.Position
+		f.reach(e.Position)
+		e.Epoch = f.at.Epoch
 	}
 	if !f.local.arrive(e.op) {
 		return // it was delivered when Redis did not answer
 	}
 	e.Room = f.keys.room
 	f.hand(e.Message)
+}
+
+// reach notes the position. What was decoded shares the memory of all that came
+// with it, and must not keep that until something else is stored. The caller
+// holds mu.
+func (f *feed) reach(p room.Position) {
+	if p.Epoch != f.at.Epoch {
+		p.Epoch = strings.Clone(p.Epoch)
+	} else {
+		p.Epoch = f.at.Epoch
+	}
+	f.at = p
 }
 
 // hand calls the subscribers. The caller holds mu.

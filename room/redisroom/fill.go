@@ -124,7 +124,7 @@ type missing struct {
 func (f *feed) fillOnce() bool {
 	for {
 		ctx, cancel := context.WithTimeout(f.b.ctx, fillTimeout)
-		gen, seq := f.known()
+		gen, seq := f.ask()
 		args := f.b.args(nil, 1)
 		args[2], args[3] = gen, seq
 		reply, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
@@ -141,6 +141,14 @@ func (f *feed) fillOnce() bool {
 			return true
 		}
 	}
+}
+
+// ask is known for who is about to ask Redis what is missing.
+func (f *feed) ask() (gen, seq string) {
+	f.mu.Lock()
+	f.asked = len(f.pending)
+	f.mu.Unlock()
+	return f.known()
 }
 
 // apply delivers what was missing and says whether that was all.
@@ -169,29 +177,45 @@ func (f *feed) apply(m missing) bool {
 		if e.seq <= f.seq {
 			continue
 		}
-		if e.seq != f.seq+1 {
-			f.skip(e.seq-1, e.Position)
-		}
+		f.bridge(e.seq-1, e.Position)
 		f.advance(e)
 	}
 	if m.more {
 		return false
 	}
-	if f.seq < m.seq {
-		f.skip(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
-	}
+	f.bridge(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
+	// What had come before Redis was asked has been delivered by now, or has no
+	// place here: it is of a generation that is over, or of somebody else.
+	clear(f.pending[:f.asked])
+	f.pending, f.asked = f.pending[f.asked:], 0
 	f.state = live
 	close(f.settled)
 	f.resume()
 	return true
 }
 
-// skip goes on behind messages that nobody has any more. The next has a
-// position, or not. The caller holds mu.
+// bridge goes on to a sequence number, though Redis does not have what comes
+// before it any more, with what came through the channel meanwhile, and skips
+// the rest. The message after that has a position, or not. The caller holds mu.
+func (f *feed) bridge(seq uint64, next room.Position) {
+	for i := 0; i < len(f.pending) && f.seq < seq; i++ {
+		if fr := f.pending[i]; fr.gen == f.gen && fr.seq > f.seq && fr.seq <= seq {
+			f.skip(fr.seq-1, fr.Position)
+			f.advance(fr.entry)
+		}
+	}
+	f.skip(seq, next)
+}
+
+// skip goes on behind messages that nobody has any more, if there are any. The
+// next has a position, or not. The caller holds mu.
 func (f *feed) skip(seq uint64, next room.Position) {
+	if f.seq >= seq {
+		return
+	}
 	f.seq = seq
 	if next.Offset != 0 {
-		f.at = room.Position{Epoch: next.Epoch, Offset: next.Offset - 1}
+		f.reach(room.Position{Epoch: next.Epoch, Offset: next.Offset - 1})
 	}
 	f.lose()
 }
