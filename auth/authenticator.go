@@ -9,7 +9,8 @@ import (
 //
 // Authenticate returns an Identity with a valid ID (see [ValidID]) or an error. An error that is an [ErrUnavailable] is
 // answered with 503; every other one, also one that this package does not know, refuses the client as
-// [ErrUnauthenticated] does. An identity without a valid ID counts as refused.
+// [ErrUnauthenticated] does. An identity without a valid ID counts as refused. Whether a credential is good that cannot
+// be looked up now is not known: that is an ErrUnavailable, or the error of ctx when it is done.
 //
 // Authenticate is called from many goroutines at once, before the connection is upgraded and again for each renewal,
 // where Credentials.Request is nil. A server calls it with a token only: whoever brings none is refused before. It must
@@ -17,6 +18,7 @@ import (
 // token into the error that it returns.
 //
 // The caller does not modify the maps and slices of the Identity, so an implementation may return the same ones again.
+// authtest.TestAuthenticator tests what is said here.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credentials) (Identity, error)
 }

@@ -1,4 +1,5 @@
-// Package authtest has the conformance suites for implementations of [auth.SessionStore] and [auth.TicketStore].
+// Package authtest has the conformance suites for implementations of [auth.Authenticator], [auth.SessionStore] and
+// [auth.TicketStore].
 //
 //	func TestSessionStore(t *testing.T) {
 //		authtest.TestSessionStore(t, func(_ *testing.T, ttl time.Duration) auth.SessionStore {
