@@ -45,10 +45,17 @@ type Client struct {
 
 var _ rueidis.Client = (*Client)(nil)
 
-// Open is [New] with a URL as rueidis.ParseURL takes it, such as
-// redis://:password@localhost:6379. The parameter addr, which may be there
-// several times, adds addresses of a Cluster or of Sentinels, and master_set
-// names what the Sentinels watch. Client-side caching is off: no store uses it.
+// Open is [New] with a URL as rueidis.ParseURL takes it:
+//
+//	redis://localhost:6379
+//	rediss://user:password@redis.example.com:6380                    TLS
+//	redis://c1:6379?addr=c2:6379&addr=c3:6379                        a Cluster
+//	redis://s1:26379?addr=s2:26379&addr=s3:26379&master_set=mymaster Sentinels
+//	unix:///run/redis/redis.sock                                     a Unix socket
+//
+// User, password and TLS are those of Redis itself. Sentinels that want some,
+// and certificates of one's own, take New. Client-side caching is off: no store
+// uses it.
 func Open(url string) (*Client, error) {
 	opt, err := rueidis.ParseURL(url)
 	if err != nil {

@@ -59,6 +59,56 @@ func Example() {
 	// Ada Lovelace says something, which is number 1
 }
 
+// A middleware that the application has looks into the cookie, and puts what it
+// finds into the request's context.
+func ExampleWithCookie() {
+	t := beginTest()
+	defer t.end()
+
+	type login struct { // what the application puts there, under its own key
+		user string
+		at   time.Time
+	}
+	type key struct{}
+	requireLogin := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// Here it would look up r.Cookie("session"), and refuse.
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, login{"ada", time.Now()})))
+		})
+	}
+	srv, err := room.New(
+		room.WithCookie("session"),
+		room.WithAuthenticator(auth.AuthenticatorFunc(func(_ context.Context, c auth.Credentials) (auth.Identity, error) {
+			if c.Request == nil { // a renewal, for which there is nothing to look at
+				return auth.Identity{}, auth.ErrUnauthenticated
+			}
+			l, ok := c.Request.Context().Value(key{}).(login)
+			if !ok {
+				return auth.Identity{}, auth.ErrUnauthenticated
+			}
+			return auth.Identity{ID: l.user, IssuedAt: l.at}, nil
+		})),
+		room.WithOrigins("https://app.example"),
+		room.WithRooms("lobby", room.Settings{Permission: room.Public}),
+		room.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Shutdown(context.Background())
+
+	ada, refused := roomtest.Dial(t, requireLogin(srv),
+		roomtest.WithHeader("Cookie", "session=3b1f"), roomtest.WithHeader("Origin", "https://app.example"))
+	if refused != nil {
+		fmt.Println(refused)
+		return
+	}
+	fmt.Println("welcome,", ada.Welcome().User)
+	// Output:
+	// welcome, ada
+}
+
 // Signing out on every device: what was signed in before is closed and
 // stays out. That needs identities that say when they were issued, as those of
 // a JWT do.

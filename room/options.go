@@ -105,8 +105,10 @@ func InsecureAnyOrigin() Option {
 
 // WithCookie takes tokens from the cookie of this name too: the one with which
 // the application signs its users in, for instance, whose value the
-// Authenticator gets as auth.Credentials.Token. A client that uses it must send
-// an Origin. In the browser client that is the option tokenVia: "cookie".
+// Authenticator gets as auth.Credentials.Token. Where a middleware in front has
+// looked it up already, the user is in the context of auth.Credentials.Request.
+// A client that uses it must send an Origin. In the browser client that is the
+// option tokenVia: "cookie".
 func WithCookie(name string) Option {
 	return func(c *config) error {
 		if (&http.Cookie{Name: name}).Valid() != nil {
