@@ -53,11 +53,16 @@ const (
 	// lost before this one and cannot be had any more: Position is the one of
 	// the log now. Nobody publishes it.
 	KindLost
+	// KindContinued is what a Broker tells subscribers when a new epoch has
+	// begun and they have lost nothing: Position is in the new epoch what that
+	// of the message before was. Nobody publishes it.
+	KindContinued
 )
 
 // Position is a place in a room's log. Offsets count up by one from 1 within
-// an epoch; a new epoch means that what was kept before is lost. The zero
-// Position is before everything, or says that nothing is kept.
+// an epoch; a new epoch means that something that was kept before may be lost,
+// and what is not keeps its offsets or is gone: Page.Follows tells which. The
+// zero Position is before everything, or says that nothing is kept.
 type Position struct {
 	Epoch  string
 	Offset uint64
@@ -115,6 +120,10 @@ type Range struct {
 	// Newest takes the newest messages of the range when it has more than
 	// Limit, else the oldest.
 	Newest bool
+	// Since is where somebody has come to, in this epoch or an earlier one.
+	// When the log goes on from there (see Page.Follows) what it has up to
+	// there is left out, as with After. Otherwise Since leaves nothing out.
+	Since Position
 }
 
 // Page is a part of a room's log.
@@ -131,6 +140,13 @@ type Page struct {
 	// Limit, or more bytes than the broker returns at once, which is one message
 	// at least.
 	More bool
+	// Follows says that the log goes on from Range.Since: up to that offset
+	// it has, or had before they were too many or too old, what there was in
+	// that epoch, and so had all epochs between. Who was there has missed what
+	// has a higher offset, and nothing else. The answer of a broker that does
+	// not know is false, as it is for a position that never was. In the
+	// present epoch every offset up to that of Last is followed.
+	Follows bool
 }
 
 // Broker carries messages to all who are in a room, on every node, in one
@@ -144,7 +160,9 @@ type Page struct {
 // A Broker that reaches beyond the process may lose what it kept, or be away for
 // so long that what was said meanwhile cannot be had any more. It then begins a
 // new epoch before it gives an offset to a second message, and tells the
-// subscribers with a KindLost between what came before and what comes after.
+// subscribers between what came before and what comes after: with a KindLost, or
+// with a KindContinued those that have lost nothing. It may keep what it still
+// has, with its offsets, and go on from there: see Page.Follows.
 //
 // Implementations are safe for concurrent use. They honour the context's
 // deadline, and when they fail by it may or may not have done what was asked;
@@ -197,8 +215,8 @@ type Broker interface {
 	Replay(ctx context.Context, room string, r Range) (Page, error)
 
 	// Forget drops the room's log, and the IDs of what was in it. What is
-	// published afterwards belongs to a new epoch. Subscriptions stay. An
-	// unknown room is no error.
+	// published afterwards belongs to a new epoch, which follows no position
+	// of before. Subscriptions stay. An unknown room is no error.
 	Forget(ctx context.Context, room string) error
 }
 

@@ -236,7 +236,10 @@ func (b *memoryBroker) Replay(_ context.Context, room string, r Range) (Page, er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trim(time.Now())
-	page := Page{Last: Position{l.epoch, l.last}}
+	page := Page{Last: Position{l.epoch, l.last}, Follows: r.Since.Epoch == l.epoch && r.Since.Offset <= l.last}
+	if page.Follows {
+		r.After = max(r.After, r.Since.Offset)
+	}
 	if len(l.entries) == 0 {
 		return page, nil
 	}

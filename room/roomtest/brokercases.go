@@ -145,6 +145,12 @@ func brokerCases() []testCase[*brokerScript] {
 			brokerReplay,
 		},
 		{
+			"since",
+			"Replay leaves out what is up to Since where the log goes on from there, and Follows says so; where it does not, as it does from no position that never was, of another room or of before a Forget, it leaves nothing out and says that. " +
+				"Who is told by mistake that nothing else was missed does not ask for it.",
+			brokerSince,
+		},
+		{
 			"replay of nothing",
 			"The log of a room of which nothing is known is empty and that is no error; asking for it makes nothing.",
 			brokerReplayOfNothing,

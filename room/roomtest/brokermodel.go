@@ -102,6 +102,9 @@ func (p *brokerPlay) step() {
 		p.amend()
 	case n < 80:
 		r := room.Range{After: p.near(), Before: p.near(), Limit: 1 + p.rng.IntN(10), Newest: p.rng.IntN(2) == 0}
+		if p.rng.IntN(2) == 0 {
+			r.Since = room.Position{Epoch: pick(p.rng, p.epochs[p.rng.IntN(len(p.epochs))], p.epoch), Offset: p.near()}
+		}
 		p.s.answers(p.name, p.log, p.position(), r)
 	case n < 84:
 		if len(p.subscribers) < 6 {

@@ -25,6 +25,7 @@ type mutantBroker struct {
 
 type mutantLog struct {
 	epoch       string
+	former      string // the epoch before the last Forget
 	last        uint64
 	entries     []room.Message
 	unflushed   []room.Message
@@ -457,6 +458,30 @@ func (b *mutantBroker) Replay(_ context.Context, name string, r room.Range) (roo
 		page.First = list[0].Offset
 	}
 	after, before := r.After, r.Before
+	switch since := r.Since; {
+	case b.has("follows whatever has an offset"):
+		page.Follows = since.Offset <= l.last
+	case b.has("follows whatever has the epoch"):
+		page.Follows = since.Epoch == l.epoch
+	case b.has("follows the beginning of everything") && since.Offset == 0:
+		page.Follows = true
+	case b.has("follows what was forgotten"):
+		page.Follows = (since.Epoch == l.epoch || since.Epoch != "" && since.Epoch == l.former) && since.Offset <= l.last
+	case b.has("follows epochs that are longer"):
+		page.Follows = strings.HasSuffix(since.Epoch, l.epoch) && since.Offset <= l.last
+	case b.has("follows what is in the log"):
+		page.Follows = since.Epoch == l.epoch && since.Offset <= l.last && since.Offset+1 >= page.First
+	case b.has("follows nothing"):
+	default:
+		page.Follows = since.Epoch == l.epoch && since.Offset <= l.last
+	}
+	switch {
+	case page.Follows && b.has("since wins over after"):
+		after = r.Since.Offset
+	case page.Follows && !b.has("since leaves nothing out"),
+		b.has("since always leaves out"):
+		after = max(after, r.Since.Offset)
+	}
 	switch {
 	case b.has("after is in the page") && after > 0:
 		after--
@@ -521,6 +546,7 @@ func (b *mutantBroker) Forget(_ context.Context, name string) error {
 		return nil
 	}
 	if !b.has("the epoch stays") {
+		l.former = l.epoch
 		l.epoch = b.epoch()
 	}
 	if !b.has("offsets go on") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wardroom/wardroom/room"
@@ -26,7 +27,12 @@ func cut(log []room.Message, r room.Range) (want []room.Message, more bool) {
 // answers fails unless Replay does as cut says.
 func (s *brokerScript) answers(name string, log []room.Message, last room.Position, r room.Range) {
 	s.t.Helper()
-	want, more := cut(log, r)
+	left := r
+	follows := r.Since.Epoch == last.Epoch && r.Since.Offset <= last.Offset
+	if follows {
+		left.After = max(left.After, r.Since.Offset)
+	}
+	want, more := cut(log, left)
 	page := s.replay(name, r)
 	s.sameMessages(fmt.Sprintf("Replay(%q, %+v)", name, r), page.Messages, want, true)
 	first := uint64(0)
@@ -36,6 +42,9 @@ func (s *brokerScript) answers(name string, log []room.Message, last room.Positi
 	if page.More != more || page.First != first || page.Last != last {
 		s.t.Fatalf("Replay(%q, %+v) has More %v, First %d, Last %+v; want %v, %d, %+v",
 			name, r, page.More, page.First, page.Last, more, first, last)
+	}
+	if page.Follows != follows {
+		s.t.Fatalf("Replay(%q, %+v) has Follows %v, want %v: Last is %+v", name, r, page.Follows, follows, last)
 	}
 }
 
@@ -85,6 +94,52 @@ func brokerReplay(s *brokerScript) {
 	}
 	s.sameMessages("a walk from the oldest on", forth, many, true)
 	s.sameMessages("a walk from the newest back", back, many, true)
+}
+
+func brokerSince(s *brokerScript) {
+	all := s.storeSome("room", 10, room.Keep(6, time.Hour))
+	log, last := all[4:], all[9].Position // 5 to 10
+	other := s.store(said("other", "ada", "1"), keepAll)
+	step := uint64(1)
+	if s.real {
+		step = 3
+	}
+	epochs := []string{last.Epoch, other.Epoch, "", "made up", strings.ToLower(last.Epoch) + last.Epoch, last.Epoch[:len(last.Epoch)-1]}
+	for _, epoch := range epochs {
+		for offset := uint64(0); offset <= 12; offset += step {
+			for _, r := range []room.Range{
+				{Limit: 20},
+				{Limit: 2, Newest: true},
+				{Limit: 2, Before: 8},
+				{Limit: 20, After: 6},
+			} {
+				r.Since = room.Position{Epoch: epoch, Offset: offset}
+				s.answers("room", log, last, r)
+			}
+		}
+	}
+	for _, far := range []uint64{1 << 32, 1<<32 + 5, 1 << 53, math.MaxUint64} {
+		s.answers("room", log, last, room.Range{Limit: 20, Since: room.Position{Epoch: last.Epoch, Offset: far}})
+	}
+
+	// Nothing follows on what was forgotten, not even on its beginning.
+	s.forget("room")
+	first := s.store(said("room", "ada", "anew"), keepAll)
+	for offset := range uint64(3) {
+		s.answers("room", []room.Message{first}, first.Position, room.Range{Limit: 20, Since: room.Position{Epoch: last.Epoch, Offset: offset}})
+		s.answers("room", []room.Message{first}, first.Position, room.Range{Limit: 20, Since: room.Position{Epoch: first.Epoch, Offset: offset}})
+	}
+
+	// An empty log goes on from its beginning, and one of which nothing is
+	// known from nowhere.
+	l := s.subscribe("quiet")
+	for _, r := range []room.Range{everything, {Limit: 1, Since: l.at}, {Limit: 1, Since: room.Position{Epoch: l.at.Epoch, Offset: 1}}, {Limit: 1, Since: last}} {
+		s.answers("quiet", nil, l.at, r)
+	}
+	l.cancel()
+	if page := s.replay("unknown", room.Range{Limit: 1, Since: last}); page.Follows {
+		s.t.Fatalf("the log of an unknown room follows %+v", last)
+	}
 }
 
 func brokerReplayOfNothing(s *brokerScript) {
