@@ -226,15 +226,16 @@ func receipt(reply []rueidis.RedisMessage) (room.Receipt, error) {
 
 // Replay implements [room.Broker].
 func (b *Broker) Replay(ctx context.Context, name string, r room.Range) (room.Page, error) {
-	k, _ := b.find(name)
-	newest := "0"
+	k, f := b.find(name)
+	newest, epoch, since := "0", "", ""
 	if r.Newest {
 		newest = "1"
 	}
-	reply, err := b.run(ctx, k, replayScript, []string{
-		strconv.FormatUint(min(r.After, maxNumber), 10), strconv.FormatUint(min(r.Before, maxNumber), 10), strconv.Itoa(r.Limit), newest,
-		strconv.Itoa(maxPage),
-	})
+	if r.Since.Epoch != "" {
+		epoch, since = r.Since.Epoch, counted(r.Since.Offset)
+	}
+	args := append(b.args(f, 7), counted(r.After), counted(r.Before), strconv.Itoa(r.Limit), newest, epoch, since, strconv.Itoa(maxPage))
+	reply, err := b.run(ctx, k, replayScript, args)
 	if err != nil || len(reply) == 0 {
 		return room.Page{}, err
 	}
@@ -245,8 +246,11 @@ func (b *Broker) Replay(ctx context.Context, name string, r room.Range) (room.Pa
 	return page, nil
 }
 
+// counted is an offset as scripts can tell it from the next.
+func counted(offset uint64) string { return strconv.FormatUint(min(offset, maxNumber), 10) }
+
 func decodePage(name string, reply []rueidis.RedisMessage) (page room.Page, err error) {
-	if len(reply) != 6 {
+	if len(reply) != 7 {
 		return page, errEntry
 	}
 	if page.Last.Epoch, err = reply[0].ToString(); err != nil {
@@ -258,16 +262,20 @@ func decodePage(name string, reply []rueidis.RedisMessage) (page room.Page, err 
 	if page.First, err = reply[2].AsUint64(); err != nil {
 		return page, err
 	}
-	more, err := reply[3].AsInt64()
+	follows, err := reply[3].AsInt64()
 	if err != nil {
 		return page, err
 	}
-	page.More = more == 1
-	first, err := reply[4].AsUint64()
+	more, err := reply[4].AsInt64()
 	if err != nil {
 		return page, err
 	}
-	list, err := decodeEntries(reply[5])
+	page.Follows, page.More = follows == 1, more == 1
+	first, err := reply[5].AsUint64()
+	if err != nil {
+		return page, err
+	}
+	list, err := decodeEntries(reply[6])
 	if err != nil {
 		return page, err
 	}

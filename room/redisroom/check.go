@@ -49,7 +49,7 @@ func (b *Broker) checkSome(feeds []*feed, refresh bool) {
 	for _, f := range feeds {
 		if !b.lane(f.keys).health.down() && f.idle() {
 			asked = append(asked, f)
-			commands = append(commands, b.client.B().Hmget().Key(f.keys.all[0]).Field("g", "s").Build())
+			commands = append(commands, b.client.B().Hmget().Key(f.keys.all[0]).Field("g", "s", "e").Build())
 		}
 	}
 	if refresh {
@@ -63,12 +63,13 @@ func (b *Broker) checkSome(feeds []*feed, refresh bool) {
 	results := b.client.DoMulti(ctx, commands...)
 	for i, f := range asked {
 		values, err := results[i].ToArray()
-		if err != nil || len(values) != 2 {
+		if err != nil || len(values) != 3 {
 			continue // it is checked again
 		}
 		gen, _ := values[0].ToString()
 		seq, _ := values[1].AsUint64()
-		if !f.same(gen, seq) {
+		epoch, _ := values[2].ToString()
+		if !f.same(gen, seq, epoch) {
 			f.fill()
 		}
 	}
@@ -83,9 +84,10 @@ func (f *feed) idle() bool {
 	return idle
 }
 
-// same says whether the feed has everything up to there.
-func (f *feed) same(gen string, seq uint64) bool {
+// same says whether the feed has everything up to there. The epoch is another
+// one when the room was forgotten.
+func (f *feed) same(gen string, seq uint64, epoch string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.gen == gen && f.seq == seq
+	return f.gen == gen && f.seq == seq && f.at.Epoch == epoch
 }

@@ -78,8 +78,11 @@
 //   - The min-replicas-to-write of Redis complements it: what could not be
 //     acknowledged is then mostly refused before anyone hears it.
 //
-// Whenever something may be lost, the room begins a new epoch, so that clients are never given two messages of one offset. Set
-// maxmemory-policy to noeviction. Scripts must go to the primary; a client that
+// Whenever something may be lost, the room begins a new epoch, so that clients
+// are never given two messages of one offset. It goes on with what is left, and
+// knows how far that was what the epochs before it had, the latest 16 of them:
+// who comes back from one has missed only what came after, unless they have seen
+// something that is lost. Set maxmemory-policy to noeviction. Scripts must go to the primary; a client that
 // sends reads to replicas is fine, because no script here is read-only. An ACL
 // must allow INFO: without it a restart or failover is noticed only by nodes that
 // have subscribers in the room.

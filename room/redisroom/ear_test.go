@@ -31,8 +31,9 @@ type ear struct {
 	t  *testing.T
 	at room.Position
 
-	mu  sync.Mutex // protects all
-	all []room.Message
+	mu     sync.Mutex // protects what follows
+	all    []room.Message
+	epochs []room.Position // that it was told have begun without a loss
 }
 
 func listen(t *testing.T, b room.Broker, name string) *ear {
@@ -53,6 +54,10 @@ func listen(t *testing.T, b room.Broker, name string) *ear {
 func (e *ear) hear(m room.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if m.Kind == room.KindContinued {
+		e.epochs = append(e.epochs, m.Position)
+		return
+	}
 	e.all = append(e.all, m)
 }
 
@@ -60,6 +65,23 @@ func (e *ear) heard() []room.Message {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]room.Message(nil), e.all...)
+}
+
+// continued waits until it has been told of an epoch that has begun without a
+// loss, and returns the first of them that is not the one given.
+func (e *ear) continued(not string) (at room.Position) {
+	e.t.Helper()
+	eventually(e.t, "hear of a new epoch", func() error {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for _, at = range e.epochs {
+			if at.Epoch != not {
+				return nil
+			}
+		}
+		return fmt.Errorf("there were %v", e.epochs)
+	})
+	return at
 }
 
 // until waits for a message and returns all that came up to it.

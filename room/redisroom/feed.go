@@ -1,8 +1,6 @@
 package redisroom
 
 import (
-	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -214,10 +212,29 @@ func (f *feed) hand(m room.Message) {
 // lose tells the subscribers that messages are lost. The caller holds mu.
 func (f *feed) lose() {
 	f.b.lost(f.keys.room)
-	f.handed = true
 	for _, s := range f.subs {
-		s.deliver(room.Message{Kind: room.KindLost, Room: f.keys.room, At: now(), Position: f.at})
+		f.tell(s, room.KindLost)
 	}
+}
+
+// renew tells the subscribers that the log is in a new epoch and all that the
+// feed has is in it. What a subscriber has beyond that, who was told a place
+// that the feed had not come to, need not be. The caller holds mu.
+func (f *feed) renew(at room.Position) {
+	f.at = at
+	for _, s := range f.subs {
+		kind := room.KindContinued
+		if s.after > f.seq {
+			kind, s.after = room.KindLost, 0
+		}
+		f.tell(s, kind)
+	}
+}
+
+// tell hands a subscriber what is about the log itself. The caller holds mu.
+func (f *feed) tell(s *subscriber, kind room.Kind) {
+	f.handed = true
+	s.deliver(room.Message{Kind: kind, Room: f.keys.room, At: now(), Position: f.at})
 }
 
 // attach begins a subscription, at a place that Redis told after the channel had
@@ -304,119 +321,6 @@ func (f *feed) detach(s *subscriber) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.subs = keepIf(f.subs, func(o *subscriber) bool { return o != s })
-}
-
-// place is where a room is.
-type place struct {
-	gen  string
-	seq  uint64
-	at   room.Position
-	root string // the first generation since nothing was known of the room
-}
-
-// Subscribe implements [room.Broker].
-func (b *Broker) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
-	return b.Follow(ctx, name, deliver, nil)
-}
-
-// Follow implements [room.BatchBroker]. What arrived together, as far as it is
-// known by then, is one lot.
-func (b *Broker) Follow(ctx context.Context, name string, deliver func(room.Message), delivered func()) (room.Position, func(), error) {
-	k := b.keysOf(name)
-	if !b.ready() || b.lane(k).health.down() {
-		return room.Position{}, nil, errDown
-	}
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.timeout)
-	defer cancel()
-	f, err := b.open(k)
-	if err != nil {
-		return room.Position{}, nil, err
-	}
-	s := &subscriber{deliver: deliver, delivered: delivered}
-	at, err := f.subscribe(ctx, s)
-	if err != nil {
-		b.release(f)
-		return room.Position{}, nil, err
-	}
-	var once sync.Once
-	return at, func() {
-		f.detach(s)
-		once.Do(func() { b.release(f) })
-	}, nil
-}
-
-func (f *feed) subscribe(ctx context.Context, s *subscriber) (room.Position, error) {
-	var wait <-chan struct{} = f.ready
-	for {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return room.Position{}, fmt.Errorf("%w: redis: %w", room.ErrUnavailable, ctx.Err())
-		case <-f.b.ctx.Done():
-			return room.Position{}, errClosed
-		}
-		p, err := f.b.place(ctx, f)
-		if err != nil {
-			return room.Position{}, err
-		}
-		var at room.Position
-		if at, wait = f.attach(s, p); wait == nil {
-			return at, nil
-		}
-	}
-}
-
-func (b *Broker) place(ctx context.Context, f *feed) (place, error) {
-	reply, err := b.run(ctx, f.keys, positionScript, b.args(f, 0))
-	if err != nil {
-		return place{}, err
-	}
-	p, err := decodePlace(reply)
-	if err != nil {
-		return place{}, fmt.Errorf("%w: %w", errAnswer, err)
-	}
-	return p, nil
-}
-
-// open returns the room's feed, made when there is none.
-func (b *Broker) open(k *keys) (*feed, error) {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return nil, errClosed
-	}
-	f := b.feeds[k.channel]
-	if f == nil {
-		f = &feed{b: b, keys: k, ready: make(chan struct{}), feeder: b.feeders[k.hash%uint64(len(b.feeders))]}
-		b.feeds[k.channel], b.rooms[k.room] = f, f
-	}
-	f.refs++
-	fresh := f.refs == 1
-	b.mu.Unlock()
-	if fresh {
-		b.lines.look(k.channel)
-	}
-	return f, nil
-}
-
-func (b *Broker) release(f *feed) {
-	b.mu.Lock()
-	f.refs--
-	gone := f.refs == 0
-	if gone {
-		delete(b.feeds, f.keys.channel)
-		delete(b.rooms, f.keys.room)
-	}
-	b.mu.Unlock()
-	if gone {
-		b.lines.look(f.keys.channel)
-	}
-}
-
-func (b *Broker) feedOf(channel string) *feed {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return b.feeds[channel]
 }
 
 // now is the time as messages have it.

@@ -113,7 +113,7 @@ const (
 // missing is what Redis answers.
 type missing struct {
 	place
-	before  place // where the list begins, unless it follows on what the feed has
+	before  place // where the list begins
 	outcome outcome
 	more    bool
 	list    []entry // of log and tail, in the order of their sequence numbers
@@ -161,7 +161,8 @@ func (f *feed) apply(m missing) bool {
 		// already cannot be said.
 		m.before, m.list, m.more = m.place, nil, false
 	}
-	if m.outcome != follows {
+	switch {
+	case m.outcome != follows:
 		f.seq, f.at = m.before.seq, m.before.at
 		if !slices.Contains(f.roots, m.root) {
 			f.roots = append(f.roots, m.root)
@@ -171,6 +172,8 @@ func (f *feed) apply(m missing) bool {
 			s.after = 0
 		}
 		f.lose()
+	case f.at.Epoch != m.at.Epoch:
+		f.renew(m.before.at)
 	}
 	f.gen = m.gen
 	for _, e := range m.list {

@@ -4,9 +4,10 @@
 -- ARGV     five as in log.lua, with the generation and sequence number up to
 --          which the node has everything; about how many bytes to return
 -- Result   {generation, sequence number, epoch, offset, first generation,
---          sequence number and offset of what comes before the entries,
---          outcome, 1 when there is more in the log else 0, offset of the first
---          entry of the log returned, entries of the log, entries of the tail}
+--          sequence number of what comes before the entries, and the offset to
+--          which the log has come there, outcome, 1 when there is more in the
+--          log else 0, offset of the first entry of the log returned, entries of
+--          the log, entries of the tail}
 --
 -- The outcome is 1 when the entries are what follows on what the node has; 2
 -- when some of what the node has is lost, and the entries are all that came
@@ -15,14 +16,12 @@
 open()
 redis.call('PEXPIRE', meta, ARGV[5], 'GT')
 local known, most = tonumber(ARGV[4]) or 0, tonumber(ARGV[6])
-local outcome, place = 1, 0
+local outcome = 1
 if ARGV[3] ~= gen then
   -- How far what the node has is still there, after all that happened since.
   local had, found = known, false
-  for g, s, o in string.gmatch(redis.call('HGET', meta, 'l') or '', '(%w+) (%d+) (%d+),') do
-    if tonumber(s) < known then
-      known, place = tonumber(s), tonumber(o)
-    end
+  for g, s in string.gmatch(redis.call('HGET', meta, 'l') or '', '(%w+) (%d+) %d+,') do
+    known = math.min(known, tonumber(s))
     if g == ARGV[3] then
       found = true
       break
@@ -31,12 +30,12 @@ if ARGV[3] ~= gen then
   if found then
     outcome = known < had and 2 or 1
   else
-    known, place, outcome = 0, 0, 0
+    known, outcome = 0, 0
   end
 end
 local first = redis.call('HGET', meta, 'f')
 if known >= seq then
-  return {gen, seq, epoch, offset, first, known, place, outcome, 0, 0, {}, {}}
+  return {gen, seq, epoch, offset, first, known, offset, outcome, 0, 0, {}, {}}
 end
 expire()
 local length = redis.call('LLEN', log)
@@ -61,4 +60,5 @@ for _, e in ipairs(redis.call('LRANGE', tail, 0, -1)) do
     rest[#rest + 1] = e
   end
 end
-return {gen, seq, epoch, offset, first, known, place, outcome, more and 1 or 0, offset - length + 1 + low, stored, rest}
+local before = offset - length + low
+return {gen, seq, epoch, offset, first, known, before, outcome, more and 1 or 0, before + 1, stored, rest}

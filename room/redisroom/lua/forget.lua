@@ -8,4 +8,5 @@ if not load() then
 end
 redis.call('DEL', log, tail, KEYS[4], KEYS[5], edits)
 redis.call('HSET', meta, 'e', ARGV[2], 'o', 0)
+redis.call('HDEL', meta, 'p')
 return {}

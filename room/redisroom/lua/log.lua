@@ -13,6 +13,7 @@
 --   l        the generations that this one goes on from, the last first, each
 --            with the sequence number and offset up to which there was
 --            something left of it: "g s o," up to 16 times
+--   p        the same of epochs, with the present one before them: "e,e o,e o,"
 --   r, c     the server's replication ID and when it was last looked at
 --   n, a     retention: number of messages, age in ms
 --   ia, oa   since when ids and ops have been filled
@@ -50,31 +51,55 @@ local function history()
   return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
 end
 
+-- former are the epochs that this one goes on from, as in p. They are those of
+-- another one when that was begun by a forget, or by a version that had no p.
+local function former()
+  local all = redis.call('HGET', meta, 'p') or ''
+  if string.sub(all, 1, #epoch + 1) ~= epoch .. ',' then
+    return ''
+  end
+  return string.sub(all, #epoch + 2)
+end
+
+-- reach is the offset up to which what there was in an epoch is what there is,
+-- or was in this one; -1 when this one does not go on from it.
+local function reach(one)
+  local least = offset
+  if one == epoch then
+    return least
+  end
+  for e, o in string.gmatch(former(), '(%w+) (%d+),') do
+    least = math.min(least, tonumber(o))
+    if e == one then
+      return least
+    end
+  end
+  return -1
+end
+
 -- bump goes on in a new generation and a new epoch with what there is.
 local ancestors = 16
-local function bump()
-  local line, n = gen .. ' ' .. num(seq) .. ' ' .. num(offset) .. ',', 1
-  for one in string.gmatch(redis.call('HGET', meta, 'l') or '', '[^,]+,') do
+local function lineage(line, older)
+  local n = 1
+  for one in string.gmatch(older, '[^,]+,') do
     n = n + 1
     if n > ancestors then
       break
     end
     line = line .. one
   end
-  redis.call('HSET', meta, 'l', line, 'g', ARGV[1], 'e', ARGV[2])
+  return line
+end
+local function bump()
+  local gens = lineage(gen .. ' ' .. num(seq) .. ' ' .. num(offset) .. ',', redis.call('HGET', meta, 'l') or '')
+  local epochs = lineage(epoch .. ' ' .. num(offset) .. ',', former())
+  redis.call('HSET', meta, 'l', gens, 'p', ARGV[2] .. ',' .. epochs, 'g', ARGV[1], 'e', ARGV[2])
   gen, epoch = ARGV[1], ARGV[2]
 end
 
--- open reads meta, or makes one, and sees to it that the position is none
--- that was ever given to something else.
-local function open()
-  if not load() then
-    redis.call('DEL', log, tail, KEYS[4], KEYS[5], KEYS[6], KEYS[7], edits)
-    gen, epoch, seq, offset, run, checked, keep, age = ARGV[1], ARGV[2], 0, 0, history(), now, 0, 0
-    redis.call('HSET', meta, 'f', gen, 'g', gen, 'e', epoch, 's', 0, 'o', 0, 'r', run, 'c', num(now))
-    redis.call('PEXPIRE', meta, ARGV[5])
-    return
-  end
+-- renew sees to it that the position, which was loaded, is none that was ever
+-- given to something else.
+local function renew()
   local bumped = false
   if now - checked >= look or now < checked then
     local id = history()
@@ -87,6 +112,18 @@ local function open()
   if not bumped and ARGV[3] == gen and tonumber(ARGV[4]) > seq then
     bump()
   end
+end
+
+-- open reads meta, or makes one.
+local function open()
+  if not load() then
+    redis.call('DEL', log, tail, KEYS[4], KEYS[5], KEYS[6], KEYS[7], edits)
+    gen, epoch, seq, offset, run, checked, keep, age = ARGV[1], ARGV[2], 0, 0, history(), now, 0, 0
+    redis.call('HSET', meta, 'f', gen, 'g', gen, 'e', epoch, 's', 0, 'o', 0, 'r', run, 'c', num(now))
+    redis.call('PEXPIRE', meta, ARGV[5])
+    return
+  end
+  renew()
 end
 
 -- touch writes what is there already, when there is nothing else to write: WAIT
