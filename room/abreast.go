@@ -21,11 +21,16 @@ func (c *Conn) abreast(ctx context.Context, h *hall, seen Position) error {
 	if seen.Epoch == "" || h.has(seen) {
 		return nil
 	}
-	page, err := c.srv.broker.Replay(ctx, h.name, Range{After: seen.Offset, Limit: 1})
-	if err != nil {
+	page, err := c.srv.broker.Replay(ctx, h.name, Range{Since: seen, Limit: 1})
+	if err != nil || !page.Follows {
 		return err
 	}
-	if page.Last.Epoch != seen.Epoch || page.Last.Offset < seen.Offset {
+	return c.await(ctx, h, Position{Epoch: page.Last.Epoch, Offset: seen.Offset})
+}
+
+// await waits until this node has come to a position that the log has.
+func (c *Conn) await(ctx context.Context, h *hall, p Position) error {
+	if h.has(p) {
 		return nil
 	}
 	c.flush()
@@ -33,7 +38,7 @@ func (c *Conn) abreast(ctx context.Context, h *hall, seen Position) error {
 	defer enough.Stop()
 	again := time.NewTicker(abreastEvery)
 	defer again.Stop()
-	for !h.has(seen) {
+	for !h.has(p) {
 		select {
 		case <-again.C:
 		case <-enough.C:
@@ -46,8 +51,11 @@ func (c *Conn) abreast(ctx context.Context, h *hall, seen Position) error {
 }
 
 // has says that everything up to a position has been delivered here.
-func (h *hall) has(seen Position) bool {
+func (h *hall) has(p Position) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.at.Epoch == seen.Epoch && h.at.Offset >= seen.Offset
+	return reaches(h.at, p)
 }
+
+// reaches says that who is at one position has come through the other.
+func reaches(at, p Position) bool { return at.Epoch == p.Epoch && at.Offset >= p.Offset }

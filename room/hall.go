@@ -165,7 +165,7 @@ func (h *hall) subscribe(ctx context.Context) {
 	}
 	h.cancel = cancel
 	h.mu.Lock()
-	if h.at.Epoch != at.Epoch || h.at.Offset < at.Offset {
+	if h.at == (Position{}) { // what was delivered meanwhile is behind it
 		h.at = at
 	}
 	h.mu.Unlock()
@@ -182,7 +182,7 @@ func (h *hall) deliver(m Message) {
 func (h *hall) append(m Message) {
 	h.mu.Lock()
 	h.delivered++
-	if m.Offset != 0 || m.Kind == KindLost {
+	if m.Offset != 0 || m.Kind == KindLost || m.Kind == KindContinued {
 		h.at = m.Position
 	}
 	var skip *transport.Member

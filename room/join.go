@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/wire"
 )
 
@@ -89,7 +88,7 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	// the tracker goes on trying.
 	c.noted(c.presence.Join(ctx, r.Room))
 	res := &wire.JoinResult{Room: r.Room, Permission: string(rec.Permission)}
-	if err := c.catchUp(ctx, r, settings, at, res); err != nil {
+	if seat, err = c.catchUp(ctx, r, settings, rec, seat, at, res); err != nil {
 		return seat, nil, err
 	}
 	// Nor does it matter for being in whether the others can be listed.
@@ -164,58 +163,6 @@ func (s *Server) admitMember(ctx context.Context, c *Conn, rec *Record) (in Admi
 func (s *Server) seatOf(c *Conn, room, node string) Seat {
 	id := c.Identity()
 	return Seat{Room: room, User: id.ID, Name: id.Name, Connection: c.id, Node: node}
-}
-
-// catchUp fills in what was said up to the position at, behind which the
-// cursor stands.
-func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, at Position, res *wire.JoinResult) error {
-	if settings.History.Messages == 0 {
-		return nil
-	}
-	res.Epoch, res.Offset = at.Epoch, at.Offset
-	id := c.identity.Load()
-	if r.Since == nil && r.Last == 0 || at.Offset == 0 && r.Since == nil || !id.Can(r.Room, auth.History) {
-		return nil
-	}
-	s := c.srv
-	ask := Range{Before: at.Offset + 1, Limit: min(max(r.Last, 1), s.limits.Page), Newest: true}
-	if r.Since != nil {
-		ask.Limit = s.limits.Replay
-		if r.Since.Epoch == at.Epoch && r.Since.Offset <= at.Offset {
-			ask.After = r.Since.Offset
-		}
-	}
-	read := s.said
-	if r.Since != nil {
-		read = s.broker.Replay
-	}
-	page, err := read(ctx, r.Room, ask)
-	if err != nil {
-		return err
-	}
-	res.Messages = messages(page.Messages, r.Since != nil)
-	if r.Since != nil {
-		next := ask.After + 1
-		res.Recovered = r.Since.Epoch == at.Epoch && r.Since.Offset <= at.Offset && page.Last.Epoch == at.Epoch &&
-			(r.Since.Offset == at.Offset || len(page.Messages) > 0 && page.Messages[0].Offset == next)
-	}
-	return nil
-}
-
-// messages are those of a page, with the changes to earlier ones or without.
-func messages(list []Message, changes bool) []wire.Message {
-	out := make([]wire.Message, 0, len(list))
-	for i := range list {
-		m := &list[i]
-		if m.Kind != KindMessage && !changes {
-			continue
-		}
-		kept := message(m)
-		kept.Target = m.Target
-		kept.Redacted = m.Redacted || m.Kind == KindRedacted
-		out = append(out, kept)
-	}
-	return out
 }
 
 // ask calls a hook that may refuse.

@@ -1,0 +1,94 @@
+package room
+
+import (
+	"context"
+
+	"github.com/wardroom/wardroom/auth"
+	"github.com/wardroom/wardroom/internal/wire"
+)
+
+// catchUp fills in what was said up to the position at, behind which the
+// seat's cursor stands. When the log goes on from where the client was and this
+// node has not come to there, because it has not heard yet of the epoch that
+// the log is in, the client gets another seat when it has: what the node heard
+// in the epoch before need not be in the log, and what is may come once more.
+func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, s *seat, at Position, res *wire.JoinResult) (*seat, error) {
+	for range conflicts {
+		ahead, err := c.replay(ctx, r, settings, at, res)
+		if err != nil || ahead == (Position{}) || !c.rise(s) {
+			return s, err
+		}
+		if err := c.await(ctx, s.hall, ahead); err != nil {
+			return s, err
+		}
+		next, behind, err := c.takePlace(ctx, s.hall, settings, rec)
+		if err != nil {
+			return s, err
+		}
+		s, at = next, behind
+	}
+	return s, refuse(CodeUnavailable)
+}
+
+// replay reads what was said up to the position at. Where that is not far
+// enough it returns the place in the log to which the client has come.
+func (c *Conn) replay(ctx context.Context, r *wire.Request, settings *Settings, at Position, res *wire.JoinResult) (ahead Position, err error) {
+	if settings.History.Messages == 0 {
+		return Position{}, nil
+	}
+	res.Epoch, res.Offset = at.Epoch, at.Offset
+	id := c.identity.Load()
+	if r.Since == nil && r.Last == 0 || at.Offset == 0 && r.Since == nil || !id.Can(r.Room, auth.History) {
+		return Position{}, nil
+	}
+	ask := Range{Before: at.Offset + 1, Limit: min(max(r.Last, 1), c.srv.limits.Page), Newest: true}
+	if r.Since == nil {
+		page, err := c.srv.said(ctx, r.Room, ask)
+		res.Messages = messages(page.Messages, false)
+		return Position{}, err
+	}
+	ask.Limit, ask.Since = c.srv.limits.Replay, Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
+	page, err := c.srv.broker.Replay(ctx, r.Room, ask)
+	if err != nil {
+		return Position{}, err
+	}
+	res.Messages = messages(page.Messages, true)
+	here := Position{Epoch: page.Last.Epoch, Offset: r.Since.Offset}
+	if page.Follows && !reaches(at, here) {
+		return here, nil
+	}
+	res.Recovered = page.Follows &&
+		(here.Offset == at.Offset || len(page.Messages) > 0 && page.Messages[0].Offset == here.Offset+1)
+	return Position{}, nil
+}
+
+// rise gives up the seat, but not the place in the room. It reports false when
+// the seat is about to end anyway.
+func (c *Conn) rise(s *seat) bool {
+	c.mu.Lock()
+	stays := s.evicted == nil
+	if stays {
+		c.seats.drop(s.hall.name)
+	}
+	c.mu.Unlock()
+	if stays {
+		s.hall.detach(s, false)
+	}
+	return stays
+}
+
+// messages are those of a page, with the changes to earlier ones or without.
+func messages(list []Message, changes bool) []wire.Message {
+	out := make([]wire.Message, 0, len(list))
+	for i := range list {
+		m := &list[i]
+		if m.Kind != KindMessage && !changes {
+			continue
+		}
+		kept := message(m)
+		kept.Target = m.Target
+		kept.Redacted = m.Redacted || m.Kind == KindRedacted
+		out = append(out, kept)
+	}
+	return out
+}
