@@ -21,7 +21,7 @@ export class Room {
   #messages = [];
   #permission;
   #position = null; // the last message seen: {epoch, offset}
-  #unheard = new Set(); // offsets of own messages that the server does not echo
+  #unheard = new Map(); // offset → idempotency key of own messages that the server does not echo
   #silent = new Set(); // idempotency keys of those still under way
   #status = null; // the presence to restore after a reconnect
 
@@ -105,7 +105,7 @@ export class Room {
         data: payload ? undefined : (data ?? null),
       };
       const result = (await this.#seat.request(fields, { payload, retry, patient: retry })) ?? {};
-      if (echo === false && result.offset) this.#hear(result);
+      if (echo === false && result.offset) this.#hear(result, id);
       return { ...result, id };
     } finally {
       if (unheard) this.#silent.delete(id);
@@ -233,8 +233,12 @@ export class Room {
   #recover(before, reply, messages) {
     const recovered = before !== null && reply.recovered === true;
     if (before?.epoch !== reply.epoch) {
-      this.#position = null;
-      this.#unheard.clear();
+      // An epoch that goes on from ours has what we have seen. What we published beyond may be lost.
+      this.#position = recovered ? { epoch: reply.epoch, offset: before.offset } : null;
+      for (const [offset, id] of this.#unheard) {
+        const there = recovered && messages.some((m) => m.offset === offset && m.id === id && m.from === this.#seat.user);
+        if (!there) this.#unheard.delete(offset);
+      }
     }
     if (!recovered) this.#events.emit("gap", { since: before && { ...before }, epoch: reply.epoch, offset: reply.offset });
     let count = 0;
@@ -305,7 +309,7 @@ export class Room {
     const at = this.#position;
     if (at?.epoch === epoch && offset <= at.offset) return false;
     this.#position = { epoch, offset };
-    for (const own of [...this.#unheard].sort((a, b) => a - b)) {
+    for (const own of [...this.#unheard.keys()].sort((a, b) => a - b)) {
       if (own > this.#position.offset + 1) break;
       this.#position.offset = Math.max(own, this.#position.offset);
       this.#unheard.delete(own);
@@ -315,11 +319,11 @@ export class Room {
 
   // hear counts an own message that is not echoed as seen, once everything
   // before it was.
-  #hear({ epoch, offset }) {
+  #hear({ epoch, offset }, id) {
     const at = this.#position;
     if (at?.epoch !== epoch || offset <= at.offset) return;
     if (offset === at.offset + 1) this.#advance({ epoch, offset });
-    else this.#unheard.add(offset);
+    else this.#unheard.set(offset, id);
   }
 
   #reach({ epoch, offset = 0 }) {

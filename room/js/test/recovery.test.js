@@ -87,6 +87,54 @@ test("another epoch is a gap, and its offsets start anew", async () => {
   assert.deepEqual(room.position, { epoch: "e2", offset: 2 });
 });
 
+// A server that was restarted goes on in a new epoch with what is left of the log.
+function renew(epoch, left) {
+  const log = server.room("r").log.slice(0, left).map((m) => ({ ...m, epoch }));
+  server.rooms.set("r", { ...newLog(epoch), log });
+  server.joinReply = (request) => {
+    const { offset } = request.since;
+    const goesOn = request.since.epoch === epoch || offset <= left;
+    return LogServer.prototype.joinReply.call(server, { ...request, since: { offset, epoch: goesOn ? epoch : "lost" } });
+  };
+}
+
+test("another epoch that goes on from ours is no gap", async () => {
+  const room = await enter(client, "r");
+  const heard = record(room, "message", "recovered", "gap");
+  for (const n of [1, 2]) server.publish("r", n);
+  server.now.drop();
+  server.publish("r", 3);
+  renew("e2", 3);
+  server.publish("r", 4);
+  await clock.pass(500);
+  server.publish("r", 5);
+  assert.deepEqual(said(heard), [1, 2, 3, 4, "recovered 2", 5]);
+  assert.deepEqual(room.position, { epoch: "e2", offset: 5 });
+  server.now.drop();
+  await clock.pass(500);
+  assert.deepEqual(server.now.last("join").since, { epoch: "e2", offset: 5 });
+  assert.deepEqual(said(heard).slice(6), ["recovered 0"]);
+});
+
+for (const [kept, left, want] of [
+  ["kept", 2, ["theirs", "next", "recovered 2", "later"]],
+  ["lost", 1, ["theirs", "next", "recovered 2", "later"]],
+]) {
+  test(`an own message that is ${kept} when the epoch changes`, async () => {
+    const room = await enter(client, "r");
+    const heard = record(room, "message", "recovered", "gap");
+    server.now.in.clear();
+    server.publish("r", "theirs");
+    await room.publish("mine", { echo: false }); // at offset 2, waiting for 1
+    server.now.drop();
+    renew("e2", left);
+    server.publish("r", "next", { from: "ada", id: "of another tab" });
+    await clock.pass(500);
+    server.publish("r", "later");
+    assert.deepEqual(said(heard), want);
+  });
+}
+
 test("own messages of the old epoch mean nothing in the new one", async () => {
   const room = await enter(client, "r");
   const heard = record(room, "message");
