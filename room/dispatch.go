@@ -107,9 +107,12 @@ func (c *Conn) serve(r *Request) (res Response, err error) {
 	}
 	if h := c.srv.handler.Load(); h != nil {
 		c.flush()
-		return (*h)(&c.life, c, r)
+		res, err = (*h)(&c.life, c, r)
+	} else {
+		res, err = c.srv.dispatch(&c.life, c, r)
 	}
-	return c.srv.dispatch(&c.life, c, r)
+	probe(err)
+	return res, err
 }
 
 func (s *Server) dispatch(ctx context.Context, c *Conn, r *Request) (Response, error) {
@@ -225,7 +228,27 @@ func (s *Server) explain(c *Conn, e *Error) *wire.Error {
 // contain runs the host's code and turns a panic into an error.
 func (s *Server) contain(f func() error) (err error) {
 	defer s.recovered(&err)
-	return f()
+	err = f()
+	probe(err)
+	return err
+}
+
+// probe panics where an error of the host's will when it is looked at, as one
+// that is a nil pointer does, while that is contained.
+func probe(err error) {
+	if err == nil {
+		return
+	}
+	e, ok := err.(*Error) //nolint:errorlint // the usual case, as in public
+	if !ok && errors.As(err, &e) {
+		ok = true
+	}
+	if ok && e == nil {
+		panic("a nil *room.Error was returned as an error: declare it as error, or return nil")
+	}
+	if !ok {
+		_ = public(err)
+	}
 }
 
 func (s *Server) recovered(err *error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/wardroom/wardroom/validate"
 )
 
-// Code tells a client program what went wrong. The codes are part of the wire
-// protocol (docs/PROTOCOL.md) and do not change.
+// Code tells a client program what went wrong. Those that are here are part of
+// the wire protocol (docs/PROTOCOL.md) and do not change.
 type Code string
 
 // The codes of docs/PROTOCOL.md.
@@ -75,6 +75,7 @@ var texts = map[Code]string{
 // A hook or handler returns an *Error to choose what its client is told. Any
 // other error is answered internal, and its text only logged.
 type Error struct {
+	// Code is one of those here or of the host's own: up to 64 of a-z 0-9 _.
 	Code Code
 	// Message is one sentence for people. Empty means a standard one.
 	Message string
@@ -118,13 +119,13 @@ func refuse(code Code) *Error { return &Error{Code: code} }
 // public turns any error into what the client is told.
 func public(err error) *Error {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // the usual case, without what errors.As allocates
-		return e
+		return e.sound()
 	}
 	var e *Error
 	var v *validate.Error
 	switch {
 	case errors.As(err, &e):
-		return e
+		return e.sound()
 	case errors.As(err, &v):
 		return &Error{Code: Code(v.Code), Message: v.Message, Cause: v.Cause}
 	case errors.Is(err, context.DeadlineExceeded):
@@ -134,6 +135,29 @@ func public(err error) *Error {
 	default:
 		return &Error{Code: CodeInternal, Cause: err}
 	}
+}
+
+// sound is e, or an internal error where the host has given e a code that
+// clients cannot know.
+func (e *Error) sound() *Error {
+	if _, ok := texts[e.Code]; ok || e.Code.valid() {
+		return e
+	}
+	cause := fmt.Errorf("a room.Error has the code %q, which is none", e.Code)
+	if e.Cause != nil {
+		cause = fmt.Errorf("%w: %w", cause, e.Cause)
+	}
+	return &Error{Code: CodeInternal, Message: e.Message, RetryAfter: e.RetryAfter, Cause: cause}
+}
+
+// valid reports whether a code of the host's own can be one.
+func (c Code) valid() bool {
+	for i := range len(c) {
+		if b := c[i]; (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '_' {
+			return false
+		}
+	}
+	return len(c) > 0 && len(c) <= 64
 }
 
 // wire is the client's half of e. id is empty when nothing is hidden.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -200,6 +203,97 @@ func TestPanicsAreContained(t *testing.T) {
 	eventually(t, "Bob is gone", func() bool { return h.srv.Stats().Connections == 1 })
 	if log := h.log.String(); !strings.Contains(log, "leave") || !strings.Contains(log, "disconnect") || !strings.Contains(log, `"stack"`) {
 		t.Error("the panics are not in the log")
+	}
+}
+
+// lame is an error whose methods panic.
+type lame struct{}
+
+func (*lame) Error() string { return "lame" }
+func (*lame) Unwrap() error { panic("unwrapped") }
+
+// An error of the host's that cannot be looked at is a panic like others: it
+// refuses, and ends nothing but the request.
+func TestErrorsThatPanic(t *testing.T) {
+	var none *room.Error
+	var missing *fs.PathError
+	for name, bad := range map[string]error{
+		"nil":         none,
+		"nil, inside": fmt.Errorf("no: %w", none),
+		"another nil": missing,
+		"lame":        &lame{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var enter atomic.Bool
+			h := serve(t, house(),
+				room.WithAuthenticator(auth.AuthenticatorFunc(func(ctx context.Context, c auth.Credentials) (auth.Identity, error) {
+					if c.Token == "eve" {
+						return auth.Identity{ID: "eve"}, bad
+					}
+					return gate(ctx, c)
+				})),
+				room.OnConnect(func(_ context.Context, c *room.Conn, _ *http.Request) error {
+					if c.Identity().ID == "bob" {
+						return bad
+					}
+					return nil
+				}),
+				room.OnJoin(func(context.Context, *room.Conn, string) error {
+					if enter.Load() {
+						return nil
+					}
+					return bad
+				}),
+				room.OnMessage(func(context.Context, *room.Conn, *room.Message) error { return bad }))
+			h.srv.Use(func(next room.Handler) room.Handler {
+				return func(ctx context.Context, c *room.Conn, r *room.Request) (room.Response, error) {
+					if r.Type() == "history" {
+						return room.Response{}, bad
+					}
+					return next(ctx, c, r)
+				}
+			})
+			room.Handle(h.srv, "bad", func(context.Context, *room.Conn, any) (int, error) { return 1, bad })
+			for _, user := range []string{"bob", "eve"} {
+				if _, status, _, body := h.handshake(upgrade("Authorization: Bearer " + user)...); status != http.StatusServiceUnavailable {
+					t.Errorf("%s: %d %s", user, status, body)
+				}
+			}
+			ada := h.connect("ada")
+			ada.refused("internal", "join", inRoom("hall"))
+			enter.Store(true)
+			ada.must("join", inRoom("hall"))
+			ada.refused("internal", "message", inRoom("hall"), saying("1"))
+			ada.refused("internal", "history", inRoom("hall"))
+			ada.refused("internal", "call", `"event":"bad"`)
+			ada.must("ping")
+			ada.bye()
+		})
+	}
+}
+
+// A code of the host's own reaches the client; what cannot be one does not.
+func TestCodesOfTheHost(t *testing.T) {
+	h := serve(t, house())
+	for event, e := range map[string]*room.Error{
+		"own":  {Code: "quota_2_exceeded", Message: "Buy more."},
+		"none": {Message: "Buy more."},
+		"odd":  {Code: "Quota exceeded\n", Cause: errors.New("a cause")},
+		"long": {Code: room.Code(strings.Repeat("a", 65))},
+	} {
+		room.Handle(h.srv, event, func(context.Context, *room.Conn, any) (int, error) { return 0, e })
+	}
+	ada := h.connect("ada")
+	if f := ada.refused("quota_2_exceeded", "call", `"event":"own"`); f.ID != "" || f.Message != "Buy more." {
+		t.Errorf("got %+v", f)
+	}
+	if f := ada.refused("internal", "call", `"event":"none"`); f.ID == "" || f.Message != "Buy more." {
+		t.Errorf("got %+v", f)
+	}
+	ada.refused("internal", "call", `"event":"odd"`)
+	ada.refused("internal", "call", `"event":"long"`)
+	if log := h.log.String(); !strings.Contains(log, "which is none: a cause") {
+		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
 
