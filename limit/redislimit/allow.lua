@@ -30,7 +30,8 @@ end
 
 local function save(debt)
   local whole = math.floor(debt / unit)
-  redis.call('SET', KEYS[1], string.format('%.0f %.0f', now + whole, debt - whole * unit),
+  local rest = math.max(0, debt - whole * unit) -- beyond 2^53 it may be below
+  redis.call('SET', KEYS[1], string.format('%.0f %.0f', now + whole, rest),
     'PX', math.floor(whole / 1000) + 1000)
 end
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -185,5 +186,32 @@ func TestAway(t *testing.T) {
 	}
 	if took := time.Since(began); took > calls/4*timeout {
 		t.Errorf("%d calls took %v", calls, took)
+	}
+}
+
+// A budget of bytes so large that the script's numbers are rounded is kept all
+// the same.
+func TestLargeBudget(t *testing.T) {
+	client := redistest.Start(t).Client()
+	l := redislimit.New(client, redislimit.WithTimeout(5*time.Second))
+	rate := limit.Rate{Events: 100_000_000, Per: time.Hour}
+	spent := 0
+	began := time.Now()
+	spend := func(n int) {
+		d, err := l.Allow(context.Background(), "k", rate, n)
+		if err != nil || !d.OK {
+			t.Fatalf("%d of %d: %+v, %v", n, spent, d, err)
+		}
+		spent += n
+		// What has come back meanwhile, and what is rounded down.
+		back := int(time.Since(began).Seconds()*float64(rate.Events)/rate.Per.Seconds()) + 1
+		if have := rate.Events - spent; d.Remaining < have-1 || d.Remaining > have+back {
+			t.Fatalf("%d remain, %d were spent", d.Remaining, spent)
+		}
+	}
+	spend(30_000_000)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 8000 {
+		spend(random.IntN(5000) + 1)
 	}
 }
