@@ -277,7 +277,7 @@ func (s *Server) watchAll() {
 	v.store.well, v.broker.well = s.patrolSoon, s.patrolSoon
 	if _, local := s.store.(*memoryStore); !local {
 		w := &watch{v.store, most, func(err error) bool {
-			return is(err, ErrNoRoom, ErrRoomExists, ErrConflict, ErrRoomFull, ErrBanned, ErrLapsed)
+			return is(err, ErrNoRoom, ErrRoomExists, ErrConflict, ErrRoomFull, ErrBanned, ErrLapsed, ErrTooManySanctions)
 		}}
 		if s.inspector != nil {
 			s.inspector = &watchedInspector{s.inspector, w}

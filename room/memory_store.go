@@ -54,6 +54,19 @@ func (r *memoryRoom) expire() {
 	maps.DeleteFunc(r.sanctions, func(_ sanctioned, until time.Time) bool { return !until.After(now) })
 }
 
+// lasting counts the bans and mutes. What somebody is to leave for is none.
+func (r *memoryRoom) lasting() (n int) {
+	if len(r.sanctions) < MaxSanctions {
+		return len(r.sanctions)
+	}
+	for s := range r.sanctions {
+		if s.kind != expelled {
+			n++
+		}
+	}
+	return n
+}
+
 type memoryMember struct {
 	Member
 	seats []memorySeat
@@ -269,6 +282,9 @@ func (s *memoryStore) Sanction(_ context.Context, room, user string, kind Sancti
 	defer s.mu.Unlock()
 	r := s.room(room)
 	r.expire()
+	if _, replaced := r.sanctions[sanctioned{user, kind}]; !replaced && r.lasting() >= MaxSanctions {
+		return ErrTooManySanctions
+	}
 	if r.sanctions == nil {
 		r.sanctions = make(map[sanctioned]time.Time)
 	}

@@ -167,7 +167,8 @@ func (r *Room) kick(ctx context.Context, batch *transport.Batch, user, reason st
 	return r.act(ctx, batch, Message{Kind: KindKicked, From: user, Reason: reason})
 }
 
-// Ban removes a user and keeps them out, for ever when until is zero.
+// Ban removes a user and keeps them out, for ever when until is zero. It fails
+// with too_many_elements when the room has [MaxSanctions].
 func (r *Room) Ban(ctx context.Context, user string, until time.Time, reason string) error {
 	if err := r.check(user); err != nil {
 		return err
@@ -179,10 +180,20 @@ func (r *Room) Ban(ctx context.Context, user string, until time.Time, reason str
 }
 
 func (r *Room) ban(ctx context.Context, batch *transport.Batch, user string, until time.Time, reason string) error {
-	if err := r.srv.store.Sanction(ctx, r.name, user, Ban, until); err != nil {
-		return unavailable(err)
+	if err := r.sanction(ctx, user, Ban, until); err != nil {
+		return err
 	}
 	return r.act(ctx, batch, Message{Kind: KindBanned, From: user, Reason: reason, Until: until})
+}
+
+func (r *Room) sanction(ctx context.Context, user string, kind Sanction, until time.Time) error {
+	switch err := r.srv.store.Sanction(ctx, r.name, user, kind, until); {
+	case errors.Is(err, ErrTooManySanctions):
+		return &Error{Code: CodeTooManyElements, Message: "Too many users are banned or muted."}
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
 }
 
 // Unban ends a ban.
@@ -208,8 +219,8 @@ func (r *Room) Mute(ctx context.Context, user string, until time.Time, reason st
 }
 
 func (r *Room) mute(ctx context.Context, batch *transport.Batch, user string, until time.Time, reason string) error {
-	if err := r.srv.store.Sanction(ctx, r.name, user, Mute, until); err != nil {
-		return unavailable(err)
+	if err := r.sanction(ctx, user, Mute, until); err != nil {
+		return err
 	}
 	return r.act(ctx, batch, Message{Kind: KindMuted, From: user, Reason: reason, Until: until})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/wardroom/wardroom/room"
 )
@@ -181,5 +182,28 @@ func TestStoreSeesValidRoomsOnly(t *testing.T) {
 	}
 	if n := store.calls.Load(); n != 0 {
 		t.Errorf("the store was called %d times", n)
+	}
+}
+
+// Who moderates a room cannot fill the store with bans.
+func TestBansAreBounded(t *testing.T) {
+	h := serve(t, house())
+	ada := h.connect("ada")
+	ada.must("create", inRoom("club:x"))
+	hall := h.srv.Room("club:x")
+	for i := range room.MaxSanctions {
+		if err := hall.Ban(t.Context(), fmt.Sprint("user", i), time.Time{}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, typ := range []string{"ban", "mute"} {
+		ada.refused("too_many_elements", typ, inRoom("club:x"), ofUser("bob"))
+	}
+	ada.must("unban", inRoom("club:x"), ofUser("user0"))
+	ada.must("ban", inRoom("club:x"), ofUser("bob"))
+	for _, c := range h.srv.Health().Components {
+		if !c.OK {
+			t.Errorf("%+v", c)
+		}
 	}
 }

@@ -21,6 +21,8 @@ var (
 	ErrNoMessage = errors.New("no such message")
 	// ErrBanned: the user is banned from the room.
 	ErrBanned = errors.New("banned from room")
+	// ErrTooManySanctions: the room has MaxSanctions.
+	ErrTooManySanctions = errors.New("too many sanctions in room")
 	// ErrUnavailable: it is not known whether anything was done.
 	ErrUnavailable = errors.New("store unavailable")
 )
@@ -45,6 +47,11 @@ type Record struct {
 
 // Sanction is what can be laid on a user in one room.
 type Sanction uint8
+
+// MaxSanctions is how many bans and mutes that last a room has at most, so that
+// no moderator fills a store with them. Whoever needs more has a list of their
+// own, for [OnJoin] to ask.
+const MaxSanctions = 10_000
 
 // The sanctions.
 const (
@@ -155,6 +162,10 @@ type Store interface {
 	// Sanction lays a sanction on a user until some time, replacing one of
 	// the same kind. From that time on, which is kept to the millisecond, it
 	// is as if it had been lifted. A ban does not remove who is in.
+	//
+	// It fails with ErrTooManySanctions when the room has MaxSanctions already
+	// and the user has none of the kind. Those that end within three minutes
+	// need not be counted.
 	Sanction(ctx context.Context, room, user string, kind Sanction, until time.Time) error
 
 	// Lift takes a sanction back. One that is not there is no error.

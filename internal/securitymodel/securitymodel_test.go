@@ -68,6 +68,7 @@ var threats = map[string][]string{
 	"Resources, Redis, logs": {
 		"join storms, herds that reconnect",
 		"leaks of goroutines, descriptors, memory",
+		"bans and mutes without end, by whoever moderates a room",
 		"rate limits across nodes",
 		"connections spread over nodes",
 		"a store, broker, session store, limiter or presence store that is away, slow, or not there from the start",

@@ -243,7 +243,10 @@ func (s *Store) Dismiss(ctx context.Context, seat room.Seat) (bool, error) {
 
 // Sanction implements [room.Store].
 func (s *Store) Sanction(ctx context.Context, name, user string, kind room.Sanction, until time.Time) error {
-	_, _, err := s.run(ctx, s.scripts.sanction, s.roomKeys(name), sanctioned(user, kind), number(until.UnixMilli()))
+	word, _, err := s.run(ctx, s.scripts.sanction, s.roomKeys(name), sanctioned(user, kind), number(until.UnixMilli()), strconv.Itoa(room.MaxSanctions))
+	if err == nil && word == "full" {
+		err = room.ErrTooManySanctions
+	}
 	return err
 }
 

@@ -157,6 +157,11 @@ func storeCases() []testCase[*storeScript] {
 			storeSanctionForEver,
 		},
 		{
+			"sanctions are bounded",
+			"A room has MaxSanctions at most: whoever moderates one must not be able to fill the store.",
+			storeSanctionsBounded,
+		},
+		{
 			"lift",
 			"Lift takes back one kind of sanction of one user in one room, and one that is not there is no error.",
 			storeLift,

@@ -401,6 +401,9 @@ func (s *mutantStore) Sanction(_ context.Context, name, user string, kind room.S
 	case s.has("until the end of 32 bits") && until.Unix() > 1<<32:
 		until = time.Unix(1<<32, 0)
 	}
+	if full := len(list) >= room.MaxSanctions && !s.has("any number of sanctions"); full && (list[key].IsZero() || s.has("full for everyone")) {
+		return room.ErrTooManySanctions
+	}
 	list[key] = until
 	return nil
 }

@@ -83,6 +83,8 @@ var storeMutants = []mutant{
 	{bug: "the first stays", by: "sanction replaced"},
 	{bug: "one sanction each", by: "sanction replaced"},
 	{bug: "until the end of 32 bits", by: "sanction for ever"},
+	{bug: "any number of sanctions", by: "sanctions are bounded"},
+	{bug: "full for everyone", by: "sanctions are bounded"},
 	{bug: "lifts nothing", by: "lift", real: true},
 	{bug: "lifts both", by: "lift"},
 	{bug: "lifting nothing is an error", by: "lift"},

@@ -1,8 +1,10 @@
 package roomtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/wardroom/wardroom/room"
@@ -131,6 +133,36 @@ func storeSanctionForEver(s *storeScript) {
 		_ = s.refuse(seat("room", "eve", "1"), 0, plenty, room.ErrBanned)
 		s.muted(seat("room", "ada", "1"), false, forever)
 	}
+}
+
+func storeSanctionsBounded(s *storeScript) {
+	const atOnce = 8
+	all, cancelAll := context.WithCancel(context.Background())
+	defer cancelAll()
+	var laying sync.WaitGroup
+	for first := range atOnce {
+		laying.Go(func() {
+			for i := first; i < room.MaxSanctions; i += atOnce {
+				if err := s.store().Sanction(all, "room", fmt.Sprint("user", i/2), room.Ban+room.Sanction(i%2), forever); err != nil {
+					s.t.Errorf("sanction %d of %d: %v", i+1, room.MaxSanctions, err)
+					return
+				}
+			}
+		})
+	}
+	laying.Wait()
+	ctx, cancel := callContext(s.t)
+	defer cancel()
+	for _, kind := range []room.Sanction{room.Ban, room.Mute} {
+		if err := s.store().Sanction(ctx, "room", "one more", kind, forever); !errors.Is(err, room.ErrTooManySanctions) {
+			s.t.Fatalf("one more than %d sanctions: %v", room.MaxSanctions, err)
+		}
+	}
+	s.sanction("room", "user7", room.Ban, forever) // again
+	s.sanction("other", "user7", room.Ban, forever)
+	s.lift("room", "user7", room.Mute)
+	s.sanction("room", "one more", room.Ban, forever)
+	_ = s.refuse(seat("room", "one more", "1"), 0, plenty, room.ErrBanned)
 }
 
 func storeLift(s *storeScript) {
