@@ -262,13 +262,30 @@ func (h *hall) count() int {
 	return h.acts
 }
 
+// promiseMost is how long what a broker elsewhere delivers waits for a publisher
+// that has promised to flush, and itself waits for that broker.
+const promiseMost = 10 * time.Millisecond
+
 // wake flushes the logs unless the goroutine that published has promised to.
 // The broker may be holding a lock, so the sockets are another goroutine's.
 func (h *hall) wake() {
 	for _, l := range h.snapshot() {
-		if l != nil && !l.Held() {
+		switch {
+		case l == nil:
+		case !l.Held():
 			h.srv.wg.Go(func() { transport.Wake(l) })
+		case h.srv.remote && l.Remind():
+			h.srv.wg.Go(func() { transport.Overdue(l, h.srv.waitPromise) })
 		}
+	}
+}
+
+func (s *Server) waitPromise() bool {
+	select {
+	case <-time.After(promiseMost):
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 

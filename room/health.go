@@ -291,6 +291,7 @@ func (s *Server) watchAll() {
 		v.broker.own = b.Health
 	}
 	if _, local := s.broker.(*memoryBroker); !local {
+		s.remote = true
 		w := &watch{v.broker, most, func(err error) bool { return is(err, ErrNoMessage) }}
 		if b, ok := s.broker.(BatchBroker); ok {
 			s.batches = &watchedBatches{b, w}

@@ -30,6 +30,7 @@ type Server struct {
 	lease         lease
 	broker        Broker
 	batches       BatchBroker // the broker, if it is one
+	remote        bool        // the broker is not of this process
 	limiter       limit.Limiter
 	sessions      auth.SessionStore
 	presenceStore presence.Store

@@ -33,7 +33,13 @@ func (b *Batch) Flush() {
 // together in the next, instead of many passes that chase each other through
 // the room, each with one frame.
 func Wake(l *Log) {
-	if l.holds.Load() > 0 || l.wakes.Add(1) > 1 {
+	if l.holds.Load() == 0 {
+		wake(l)
+	}
+}
+
+func wake(l *Log) {
+	if l.wakes.Add(1) > 1 {
 		return
 	}
 	for n := int32(1); n > 0; {
@@ -45,3 +51,28 @@ func Wake(l *Log) {
 
 // Held reports whether some batch has promised to flush l.
 func (l *Log) Held() bool { return l.holds.Load() > 0 }
+
+// Remind reports whether the caller, who has found l held, is to call Overdue:
+// nobody else does at the moment.
+func (l *Log) Remind() bool { return !l.reminded.Load() && l.reminded.CompareAndSwap(false, true) }
+
+// Overdue flushes l if it is held and was not flushed for as long as wait takes:
+// then a batch holds it that waits for something, which what was appended must
+// not wait for. It ends when nothing holds l, or wait returns false.
+func Overdue(l *Log, wait func() bool) {
+	for {
+		flushes := l.flushes.Load()
+		goOn := wait()
+		l.reminded.Store(false) // first: what is appended from now on has a reminder of its own
+		if !l.Held() {
+			return
+		}
+		if !goOn || l.flushes.Load() == flushes {
+			wake(l)
+			return
+		}
+		if !l.Remind() {
+			return
+		}
+	}
+}

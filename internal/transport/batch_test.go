@@ -165,3 +165,72 @@ func TestWakesJoin(t *testing.T) {
 	}
 	l.settled(t)
 }
+
+// What is appended while a batch is held does not wait for it when somebody
+// says that it has been long enough.
+func TestOverdue(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	var b Batch
+	b.Hold(l)
+	for _, payload := range []string{"one", "two"} {
+		l.Append(Frame{Payload: []byte(payload)}, nil)
+		if !l.Remind() {
+			t.Fatalf("%s: nobody is told to", payload)
+		}
+		if l.Remind() {
+			t.Fatalf("%s: two are told to", payload)
+		}
+		Overdue(l, func() bool { return true })
+		p.expectText(payload)
+		if !l.Held() {
+			t.Fatal("not held any more")
+		}
+	}
+	b.Flush()
+	l.settled(t)
+}
+
+// Where batches come and go, each flushes when it is done, and no pass is added.
+func TestNotOverdue(t *testing.T) {
+	l := testLog(t, 1<<20)
+	c, p := pair(t, false)
+	join(l, c)
+	var b Batch
+	b.Hold(l)
+	l.Append(Frame{Payload: []byte("one")}, nil)
+	if !l.Remind() {
+		t.Fatal("nobody is told to")
+	}
+	waits := 0
+	Overdue(l, func() bool {
+		waits++
+		if waits > 3 {
+			l.Append(Frame{Payload: []byte("two")}, nil)
+			return true
+		}
+		b.Flush()
+		b.Hold(l)
+		return true
+	})
+	if waits != 4 {
+		t.Errorf("it waited %d times", waits)
+	}
+	p.expectText("one")
+	p.expectText("two")
+	b.Flush()
+	b.Hold(l)
+	l.Append(Frame{Payload: []byte("three")}, nil)
+	if !l.Remind() {
+		t.Fatal("nobody is told to")
+	}
+	Overdue(l, func() bool { b.Flush(); return true })
+	if l.Remind() {
+		l.reminded.Store(false)
+	} else {
+		t.Error("it has not ended")
+	}
+	p.expectText("three")
+	l.settled(t)
+}

@@ -20,6 +20,9 @@ type Log struct {
 	head atomic.Int64
 	// holds counts batches that promised to flush this log.
 	holds atomic.Int32
+	// reminded says that somebody will call Overdue.
+	reminded atomic.Bool
+	flushes  atomic.Uint32 // so far
 	// wakes counts calls of Wake that the one which is flushing has not seen.
 	wakes atomic.Int32
 
@@ -105,6 +108,7 @@ func (l *Log) Len() int {
 // without waiting. A member that another goroutine is already writing to is
 // left to that goroutine, which will see the new head.
 func (l *Log) Flush() {
+	l.flushes.Add(1)
 	list, late := l.takeAsleep()
 	for _, m := range late {
 		m.conn.Close(CloseSlowConsumer, tooFarBehind)
