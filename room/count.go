@@ -8,12 +8,10 @@ import (
 	"github.com/wardroom/wardroom/limit"
 )
 
+// A connection that nobody renews is counted for Limits.PresenceTimeout, and so
+// are those of a dead node. They are renewed every Limits.PresenceBeat.
+
 const (
-	// countFor is how long a connection is counted that nobody renews, which is
-	// how long those of a dead node are, and countAgain how often they are
-	// renewed.
-	countFor   = 90 * time.Second
-	countAgain = 30 * time.Second
 	// countCall is how long a shared counter may take.
 	countCall = 250 * time.Millisecond
 	// countAtOnce is how many connections are renewed in one call.
@@ -28,7 +26,7 @@ func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix stri
 		return ok
 	}
 	ctx, call := s.counterWatch.begin(ctx)
-	ok, err := s.counter.Take(ctx, prefix+key, c.id, most, countFor)
+	ok, err := s.counter.Take(ctx, prefix+key, c.id, most, s.limits.PresenceTimeout)
 	call.end(err)
 	if err == nil && !ok {
 		gauge.Leave(key)
@@ -55,7 +53,7 @@ func (s *Server) uncount(key, id string) {
 
 // keepCounts renews what this node has.
 func (s *Server) keepCounts() {
-	tick := time.NewTicker(countAgain)
+	tick := time.NewTicker(s.limits.PresenceBeat)
 	defer tick.Stop()
 	for {
 		select {
@@ -74,10 +72,10 @@ func (s *Server) renewCounts() {
 			leases = append(leases, c.counts()...)
 		}
 		ctx, call := s.counterWatch.begin(s.ctx)
-		err := s.counter.Renew(ctx, leases, countFor)
+		err := s.counter.Renew(ctx, leases, s.limits.PresenceTimeout)
 		call.end(err)
 		if err != nil {
-			return // there is time for another
+			return // the next may come in time
 		}
 		for _, c := range part {
 			if c.uncounted.Load() { // it went meanwhile

@@ -110,8 +110,9 @@ type Limits struct {
 	// away. Default 0: never.
 	AwayAfter time.Duration
 	// PresenceBeat is how often a node says that it lives, PresenceTimeout
-	// after how long without it others take its users for gone and give back
-	// their places in rooms, and PresenceSweep how often it checks that
+	// after how long without it others take its users for gone, give back
+	// their places in rooms and count its connections no longer (see
+	// [WithCounter]), and PresenceSweep how often it checks that
 	// everything it wrote is still there. Defaults 30 s, 90 s and 300 s.
 	PresenceBeat, PresenceTimeout, PresenceSweep time.Duration
 	// Expiring is how long before its identity expires a client is told.

@@ -197,7 +197,8 @@ func WithLimiter(l limit.Limiter) Option {
 // WithCounter counts connections per user and per address together with other
 // nodes, so that Limits.ConnectionsPerUser and ConnectionsPerIP hold for all of
 // them, exactly. Without it, and while it does not answer, they hold for each
-// node. The connections of a node that died are counted for 90 seconds.
+// node. The connections of a node that died are counted for
+// Limits.PresenceTimeout.
 func WithCounter(c limit.Counter) Option {
 	return shared("WithCounter", c == nil, func(cfg *config) { cfg.counter = c })
 }
