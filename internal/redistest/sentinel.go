@@ -145,7 +145,13 @@ func (s *Sentinel) Rejoin(was *Server) {
 func (s *Sentinel) Failover() {
 	s.t.Helper()
 	was := s.Primary()
-	s.Sentinels[0].Do("SENTINEL", "FAILOVER", PrimaryName)
+	// A Sentinel refuses while it has not heard from any replica for a while.
+	eventually(s.t, "the failover begins", func() string {
+		if _, err := s.Sentinels[0].Try("SENTINEL", "FAILOVER", PrimaryName); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	s.Promoted(was)
 	s.settle()
 }
