@@ -31,13 +31,14 @@ func TestStorm(t *testing.T) {
 	if err := c.arrive(); err != nil {
 		t.Fatal(err)
 	}
-	s := &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(*seed, 0)), on: nodes, within: time.Second, churn: 1}
+	s := &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(*seed, 0)), on: nodes, within: time.Second, countMost: timeout + healTime, churn: 1}
 	steps := aloneSteps(redis, cables)
 	for began := time.Now(); ; {
 		s.rng.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
 		for _, st := range steps {
 			t.Run(st.name, func(t *testing.T) { s.run(t, st) })
 		}
+		t.Run("connections counted", func(t *testing.T) { s.run(t, s.census()) })
 		if time.Since(began) >= *lasting {
 			break
 		}

@@ -146,7 +146,12 @@ func rush(t *testing.T, o *oracle, nodes []*node, name string) {
 	if n := in.Load(); n != capacity {
 		o.violate(overfull, "%d were let into %s", n, name)
 	}
-	list, _, err := nodes[0].srv.Room(name).Members(context.Background(), "", racers)
+	var list []room.Member
+	var err error
+	within(time.Now(), healTime, func() bool {
+		list, _, err = nodes[0].srv.Room(name).Members(context.Background(), "", racers)
+		return err == nil
+	})
 	if err != nil || len(list) != capacity {
 		o.violate(overfull, "%d are in %s in the end, %v", len(list), name, err)
 	}

@@ -99,8 +99,20 @@ func TestNodeKilled(t *testing.T) {
 		c.closed[i].Store(true)
 	}
 	both := &crowd{o: s.o, nodes: s.nodes, guests: append(append([]*guest(nil), s.crowd.guests...), c.guests...), closed: s.crowd.closed}
-	if err := both.arrive(); err != nil {
+	err := both.arrive()
+	if err != nil {
 		t.Fatal(err)
+	}
+	// A user has all connections that one may have, on the third node.
+	full := make([]*link, perUser)
+	for i := range full {
+		if full[i], err = connect(third.addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, err := connect(s.nodes[0].addr); err == nil {
+		s.o.violate(miscounted, "%s has a connection more than one may have", keenID)
+		l.bye(true)
 	}
 	tally, hangUp := witness(t, s.nodes[0].addr, small.halls)
 	defer hangUp()
@@ -132,6 +144,19 @@ func TestNodeKilled(t *testing.T) {
 			break
 		}
 	}
+	if !within(died, timeout+healTime, func() bool {
+		l, err := connect(s.nodes[0].addr)
+		if err == nil {
+			l.bye(true)
+		}
+		return err == nil
+	}) {
+		s.o.violate(miscounted, "connections of a node that died are counted %v later", time.Since(died))
+	}
+	s.o.took("connections of a dead node not counted any more after", time.Since(died))
+	for _, l := range full {
+		l.bye(false)
+	}
 	for user := range gone {
 		if n := tally(user); n != 1 {
 			s.o.violate(unequal, "user_left of %s was told %d times", user, n)
@@ -139,6 +164,17 @@ func TestNodeKilled(t *testing.T) {
 	}
 	leave()
 	end()
+}
+
+// keenID is a user of no crowd who has many connections.
+const keenID = "keen"
+
+func connect(addr string) (*link, error) {
+	l, err := dial(context.Background(), addr, newToken(keenID), func(*frame) {})
+	if err == nil {
+		l.start()
+	}
+	return l, err
 }
 
 // witnessID is a user whom no crowd expects anywhere.

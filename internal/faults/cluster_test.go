@@ -13,7 +13,7 @@ import (
 )
 
 // small is the plan of storms that are about servers rather than clients.
-var small = plan{guests: 60, halls: 4, lives: 2, every: time.Second}
+var small = plan{guests: 60, halls: 4, lives: 2, every: time.Second, hoarder: "h"}
 
 // brew makes a storm of a small crowd on nodes whose stores have a client of
 // their own each, and wait for so many replicas. end ends it, and fails the test
@@ -35,8 +35,9 @@ func brew(t *testing.T, name string, n, replicas int, option func(i int) rueidis
 	if err := c.arrive(); err != nil {
 		t.Fatal(err)
 	}
-	s = &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(*seed, 3)), on: nodes, within: time.Second, churn: 1}
+	s = &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(*seed, 3)), on: nodes, within: time.Second, countMost: timeout + healTime, churn: 1}
 	return s, func() {
+		s.run(t, s.census())
 		leave()
 		watch.late.Wait()
 		o.settle(t)

@@ -22,8 +22,10 @@ type crowd struct {
 	every  time.Duration // a guest says something, on average
 	// closed are nodes that nobody connects to, by index.
 	closed []atomic.Bool
-	stop   func()
-	wg     sync.WaitGroup
+	// hoarder is not among the guests; nil when there is none.
+	hoarder *hoarder
+	stop    func()
+	wg      sync.WaitGroup
 }
 
 // plan says how many there are.
@@ -31,10 +33,11 @@ type plan struct {
 	prefix               string // of the users' IDs, "u" when empty
 	guests, halls, lives int
 	every                time.Duration
+	hoarder              string // the user's ID; empty when there is none
 }
 
 // full is the plan of the storm.
-var full = plan{guests: 300, halls: 12, lives: 5, every: 4 * time.Second}
+var full = plan{guests: 300, halls: 12, lives: 5, every: 4 * time.Second, hoarder: "h"}
 
 // gather makes a crowd and has everyone come in.
 func gather(o *oracle, nodes []*node, p plan, seed uint64) *crowd {
@@ -45,7 +48,7 @@ func gather(o *oracle, nodes []*node, p plan, seed uint64) *crowd {
 	for i := range p.guests {
 		g := &guest{
 			crowd: c, user: fmt.Sprintf("%s%d", prefix, i), rng: rand.New(rand.NewPCG(seed, uint64(i))), node: -1,
-			rooms: []string{fmt.Sprintf("hall:%d", i%p.halls)}, pending: make(map[string]string),
+			rooms: []string{fmt.Sprintf("hall:%d", i%p.halls)}, pending: make(map[string][]string),
 			lost: make(chan struct{}, 1), churn: make(chan struct{}, 1),
 			views: make(map[string]*view), since: make(map[string]time.Time), held: make(map[string]bool),
 		}
@@ -58,6 +61,9 @@ func gather(o *oracle, nodes []*node, p plan, seed uint64) *crowd {
 		}
 		c.guests = append(c.guests, g)
 		c.wg.Go(func() { g.run(ctx) })
+	}
+	if p.hoarder != "" {
+		c.hoard(ctx, p.hoarder, seed)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,8 +26,8 @@ type guest struct {
 	token string
 	said  int
 	// pending is what was said and not acknowledged, by room: it is said again
-	// with the same ID until it is.
-	pending map[string]string
+	// with the same IDs until it is.
+	pending map[string][]string
 
 	lost  chan struct{} // has an element when something is to be done about rooms
 	churn chan struct{} // asks for the end of the connection
@@ -239,32 +240,62 @@ func (g *guest) say(ctx context.Context, l *link) {
 		g.sayLive(l, name)
 		return
 	}
-	id := g.pending[name]
-	if id == "" {
-		id = g.newID()
-		g.pending[name] = id
-	}
-	for ctx.Err() == nil {
-		var r receipt
-		err := g.timed("reply to a message", func() error {
-			return l.ask(request{Type: "message", Room: name, ID: id, Data: "x"}, nil, &r)
-		})
-		switch c := code(err); {
-		case err == nil:
-			delete(g.pending, name)
-			g.crowd.o.ack(place{name, r.Epoch, r.Offset}, id)
-			if r.Duplicate {
-				g.crowd.o.count("retries that had been stored before", 1)
-			}
-			return
-		case c == "unavailable", c == "timeout", c == "internal", c == "rate_limited":
-			g.crowd.o.count("messages refused with "+c, 1)
-			pause(ctx, 400*time.Millisecond+time.Duration(g.rng.IntN(400))*time.Millisecond)
-		default:
-			return // it is said again when the guest is back
+	if len(g.pending[name]) == 0 {
+		n := 1
+		if g.rng.IntN(4) == 0 {
+			n = breath
+			g.crowd.o.count("messages said in one breath", n)
+		}
+		for range n {
+			g.pending[name] = append(g.pending[name], g.newID())
 		}
 	}
+	for ctx.Err() == nil {
+		list := make([]request, 0, breath)
+		for _, id := range g.pending[name] {
+			list = append(list, request{Type: "message", Room: name, ID: id, Data: "x"})
+		}
+		var receipts []receipt
+		var errs []error
+		_ = g.timed("reply to a message", func() error {
+			receipts, errs = l.say(list)
+			return cmp.Or(errs...)
+		})
+		g.pending[name] = nil
+		var last receipt
+		again := false
+		for i, r := range receipts {
+			id := list[i].ID
+			if errs[i] != nil {
+				g.pending[name] = append(g.pending[name], id)
+			}
+			switch c := code(errs[i]); {
+			case errs[i] == nil:
+				g.crowd.o.ack(place{name, r.Epoch, r.Offset}, id)
+				switch {
+				case r.Duplicate:
+					g.crowd.o.count("retries that had been stored before", 1)
+				case r.Epoch == last.Epoch && r.Offset < last.Offset:
+					g.crowd.o.violate(disordered, "%s in %s: %s is at %d, and what was said before it at %d", g.user, name, id, r.Offset, last.Offset)
+				default:
+					last = r
+				}
+			case c == "unavailable", c == "timeout", c == "internal", c == "rate_limited":
+				g.crowd.o.count("messages refused with "+c, 1)
+				again = true
+			default:
+				again = false // it is said again when the guest is back
+			}
+		}
+		if !again {
+			return
+		}
+		pause(ctx, 400*time.Millisecond+time.Duration(g.rng.IntN(400))*time.Millisecond)
+	}
 }
+
+// breath is how much is said in one breath, at times.
+const breath = 4
 
 func (g *guest) sayLive(l *link, name string) {
 	id := g.newID()

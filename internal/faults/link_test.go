@@ -16,7 +16,8 @@ import (
 // link is one connection of a client: requests with replies, and a reader that
 // hands on the rest in the order it came.
 type link struct {
-	conn *websocket.Conn
+	conn   *websocket.Conn
+	socket *cork
 	// take is called by the reader with every frame, replies to what has a
 	// callback excepted. It is called with a nil frame at the end.
 	take func(*frame)
@@ -59,17 +60,56 @@ const (
 	replyMost     = 10 * time.Second
 )
 
-// web makes handshakes; nothing of it outlives one.
-var web = &http.Client{Transport: &http.Transport{
-	DisableKeepAlives: true,
-	DialContext:       (&net.Dialer{Timeout: handshakeMost}).DialContext,
-}}
+// cork is a socket that can hold back what is written to it, so that it leaves
+// together.
+type cork struct {
+	net.Conn
+	mu   sync.Mutex // protects what follows
+	held bool
+	buf  []byte
+}
+
+func (c *cork) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held {
+		c.buf = append(c.buf, p...)
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *cork) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = true
+}
+
+func (c *cork) release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.Conn.Write(c.buf)
+	c.held, c.buf = false, nil
+	return err
+}
 
 // dial connects. take is called by the link's reader, once it is started, until
 // it has ended.
 func dial(ctx context.Context, addr, token string, take func(*frame)) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeMost)
 	defer cancel()
+	l := &link{take: take, waiting: make(map[int64]waiter), done: make(chan struct{})}
+	web := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := (&net.Dialer{Timeout: handshakeMost}).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			l.socket = &cork{Conn: conn}
+			return l.socket, nil
+		},
+	}}
 	conn, resp, err := websocket.Dial(ctx, "ws://"+addr+"/ws", &websocket.DialOptions{
 		HTTPClient: web, Subprotocols: []string{"wardroom.v1.json"},
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}, CompressionMode: websocket.CompressionDisabled,
@@ -81,7 +121,7 @@ func dial(ctx context.Context, addr, token string, take func(*frame)) (*link, er
 		return nil, err
 	}
 	conn.SetReadLimit(-1)
-	l := &link{conn: conn, take: take, waiting: make(map[int64]waiter), done: make(chan struct{})}
+	l.conn = conn
 	return l, nil
 }
 
@@ -143,13 +183,42 @@ var (
 	errNoReply = errors.New("no reply")
 )
 
-// ask sends a request and waits for its reply, whose data it reads into data.
+// ask sends a request and waits for its reply.
 func (l *link) ask(r request, first func(*frame), data any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), replyMost)
+	defer cancel()
+	w, err := l.send(ctx, r, first)
+	if err != nil {
+		return err
+	}
+	return w.await(ctx, data)
+}
+
+// say says several things in one breath and waits for the replies. Where there
+// is an error the receipt is empty.
+func (l *link) say(list []request) ([]receipt, []error) {
+	ctx, cancel := context.WithTimeout(context.Background(), replyMost)
+	defer cancel()
+	receipts, errs, waiters := make([]receipt, len(list)), make([]error, len(list)), make([]waiter, len(list))
+	l.socket.hold()
+	for i, r := range list {
+		waiters[i], errs[i] = l.send(ctx, r, nil)
+	}
+	_ = l.socket.release() // if it fails the connection ends
+	for i, w := range waiters {
+		if errs[i] == nil {
+			errs[i] = w.await(ctx, &receipts[i])
+		}
+	}
+	return receipts, errs
+}
+
+func (l *link) send(ctx context.Context, r request, first func(*frame)) (waiter, error) {
 	w := waiter{first: first, reply: make(chan *frame, 1)}
 	l.mu.Lock()
 	if l.ended != nil {
 		l.mu.Unlock()
-		return errEnded
+		return w, errEnded
 	}
 	l.ref++
 	r.Ref = l.ref
@@ -157,13 +226,16 @@ func (l *link) ask(r request, first func(*frame), data any) error {
 	l.mu.Unlock()
 	payload, err := json.Marshal(r)
 	if err != nil {
-		return err
+		return w, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), replyMost)
-	defer cancel()
 	if err := l.conn.Write(ctx, websocket.MessageText, payload); err != nil {
-		return errEnded
+		return w, errEnded
 	}
+	return w, nil
+}
+
+// await waits for the reply, whose data it reads into data.
+func (w waiter) await(ctx context.Context, data any) error {
 	select {
 	case f, ok := <-w.reply:
 		switch {

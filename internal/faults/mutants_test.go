@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/presence"
 	"github.com/wardroom/wardroom/room"
 )
@@ -21,7 +22,7 @@ func TestOracle(t *testing.T) {
 	oracles[0] = rehearse(t, all[0])
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range 5 {
+	for range 10 {
 		wg.Go(func() {
 			for i := range next {
 				oracles[i] = rehearse(t, all[i])
@@ -74,10 +75,15 @@ func rehearse(t *testing.T, m mutant) *oracle {
 	}
 	defer watch.late.Wait()
 	defer stop()
-	c := gather(o, nodes, rehearsal, 1)
+	counts := m.breaks == "" || m.breaks == miscounted
+	play := rehearsal
+	if counts {
+		play.hoarder = "h"
+	}
+	c := gather(o, nodes, play, 1)
 	defer c.leave()
 	pause(t.Context(), 700*time.Millisecond)
-	s := &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(1, 2)), on: nodes, within: 400 * time.Millisecond, churn: 1}
+	s := &storm{o: o, nodes: nodes, crowd: c, rng: rand.New(rand.NewPCG(1, 2)), on: nodes, within: 400 * time.Millisecond, countMost: rehearsed, churn: 1}
 	s.do(step{name: "unrest", most: rehearsed, do: func(s *storm) {
 		pause(t.Context(), 1200*time.Millisecond)
 	}})
@@ -90,6 +96,9 @@ func rehearse(t *testing.T, m mutant) *oracle {
 			return s.crowd.there(name, node, from)
 		})
 	}})
+	if counts {
+		s.do(s.census())
+	}
 	return o
 }
 
@@ -215,6 +224,7 @@ func mutants() []mutant {
 				return b.Publish(ctx, m, keep)
 			}}
 		}),
+		broker("speaks backwards", disordered, func(b room.Broker) room.Broker { return backwards{b} }),
 		broker("is down", unhealed, func(b room.Broker) room.Broker {
 			return saying{b, func(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
 				if keep.Messages > 0 {
@@ -252,7 +262,15 @@ func mutants() []mutant {
 		broker("replays nothing", refused, func(b room.Broker) room.Broker { return forgetful{b} }),
 		store("keeps who has left", unequal, func(s room.Store) room.Store { return clinging{s} }),
 		{"hides who is there", unequal, func(_ int, s stores) stores { s.presence = hiding{s.presence}; return s }},
+		{"counts nobody", miscounted, func(_ int, s stores) stores { s.counter = limit.NewMemoryCounter(); return s }},
+		{"counts who has gone", miscounted, func(_ int, s stores) stores { s.counter = remembering{s.counter}; return s }},
 	}
+}
+
+type remembering struct{ limit.Counter }
+
+func (c remembering) Drop(ctx context.Context, key, id string) error {
+	return c.Renew(ctx, []limit.Lease{{Key: key, ID: id}}, time.Hour)
 }
 
 type delivering struct {
@@ -272,6 +290,23 @@ type saying struct {
 func (b saying) Publish(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
 	return b.publish(ctx, m, keep)
 }
+
+// backwards publishes what comes together in the opposite order.
+type backwards struct{ room.Broker }
+
+func (b backwards) PublishAll(ctx context.Context, list []room.Publication) []room.Result {
+	results := make([]room.Result, len(list))
+	for i := len(list) - 1; i >= 0; i-- {
+		results[i].Receipt, results[i].Err = b.Publish(ctx, list[i].Message, list[i].Keep)
+	}
+	return results
+}
+
+func (b backwards) Follow(ctx context.Context, name string, deliver func(room.Message), delivered func()) (room.Position, func(), error) {
+	return b.Subscribe(ctx, name, func(m room.Message) { deliver(m); delivered() })
+}
+
+func (backwards) Health() error { return nil }
 
 type forgetful struct{ room.Broker }
 

@@ -76,7 +76,7 @@ const (
 // happens to others.
 func limits() room.Limits {
 	l := room.DefaultLimits()
-	l.ConnectsPerIP, l.ConnectionsPerIP, l.ConnectionsPerUser = limit.Rate{}, 1<<20, 1<<10
+	l.ConnectsPerIP, l.ConnectionsPerIP, l.ConnectionsPerUser = limit.Rate{}, 1<<20, perUser
 	l.Joins = limit.Rate{}
 	l.Page = 1000
 	l.Replay = kept

@@ -20,6 +20,7 @@ const (
 	gap        invariant = "unnoticed gaps at any client"
 	refused    invariant = "recoveries refused though the log reaches back"
 	overfull   invariant = "room caps exceeded"
+	miscounted invariant = "connection caps missed, or places not given back in time"
 	late       invariant = "deliveries too long after revoke, kick or ban"
 	unequal    invariant = "membership or presence unequal the oracle in time"
 	mute       invariant = "local deliveries missing in rooms without history"
@@ -30,7 +31,7 @@ const (
 )
 
 var invariants = []invariant{
-	lost, doubled, disordered, gap, refused, overfull, late, unequal, mute, leaked, overdue, dropped, unhealed,
+	lost, doubled, disordered, gap, refused, overfull, miscounted, late, unequal, mute, leaked, overdue, dropped, unhealed,
 }
 
 // sheet counts violations by the step in which they were seen, and keeps

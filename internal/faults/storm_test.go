@@ -44,7 +44,14 @@ type storm struct {
 	// within is for how long messages may still come after access was taken.
 	within time.Duration
 	churn  int // how many guests hang up every 100 ms
-	turn   int // what the moderator begins with
+	// countMost is how long a connection may be counted that is gone.
+	countMost time.Duration
+	turn      int // what the moderator begins with
+}
+
+// census is a step in which the hoarder's connections are counted.
+func (s *storm) census() step {
+	return step{name: "connections counted", together: true, calm: true, do: func(s *storm) { s.crowd.hoarder.count(s.countMost) }}
 }
 
 // run does one step and sees that everything is as before. The test fails when

@@ -58,6 +58,9 @@ type timedSharedBroker struct {
 
 func (b timedSharedBroker) PublishAll(ctx context.Context, list []room.Publication) []room.Result {
 	defer b.w.start(ctx, "Broker.PublishAll")()
+	if len(list) > 1 {
+		b.w.o.count("messages published with others", len(list))
+	}
 	return b.more.PublishAll(ctx, list)
 }
 
