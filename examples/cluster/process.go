@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
+	"path/filepath"
 	"strings"
 )
 
@@ -61,27 +60,22 @@ func (p *process) stop() {
 }
 
 // A redisServer is a Redis of the story's own, with a directory that outlives
-// the process.
+// the process. It is reached through a socket in that directory, where no other
+// server can be.
 type redisServer struct {
 	*process
-	port, dir string
+	dir string
 }
 
 func startRedis() (*redisServer, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("there is no redis-server to start: install one, or name a running Redis with -redis")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
 	dir, err := os.MkdirTemp("", "wardroom-cluster")
 	if err != nil {
 		return nil, err
 	}
-	r := &redisServer{port: strconv.Itoa(port), dir: dir}
+	r := &redisServer{dir: dir}
 	if err := r.start(); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -92,13 +86,15 @@ func startRedis() (*redisServer, error) {
 // start starts the server, at first and again after kill. It writes everything
 // down before it answers: what it has acknowledged it has after a crash.
 func (r *redisServer) start() error {
-	cmd := exec.CommandContext(context.Background(), "redis-server", "--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir,
+	cmd := exec.CommandContext(context.Background(), "redis-server", "--port", "0", "--unixsocket", r.socket(), "--dir", r.dir,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
 	r.process = &process{cmd: cmd}
 	return cmd.Start()
 }
 
-func (r *redisServer) url() string { return "redis://127.0.0.1:" + r.port }
+func (r *redisServer) socket() string { return filepath.Join(r.dir, "redis.sock") }
+
+func (r *redisServer) url() string { return "unix://" + r.socket() }
 
 // remove ends the server for good.
 func (r *redisServer) remove() {
