@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -269,6 +270,23 @@ func TestErrorsThatPanic(t *testing.T) {
 			ada.must("ping")
 			ada.bye()
 		})
+	}
+}
+
+// A handler that ends its goroutine, as one in a test does by t.Fatal, ends its
+// connection, and Shutdown does not wait for it.
+func TestHandlerThatExits(t *testing.T) {
+	h := serve(t, house())
+	room.Handle(h.srv, "exit", func(context.Context, *room.Conn, any) (int, error) { runtime.Goexit(); return 0, nil })
+	bob := h.in("bob", "hall")
+	ada := h.in("ada", "hall")
+	bob.expect("user_joined")
+	ada.send(envelope(7, "call", `"event":"exit"`))
+	bob.expect("user_left")
+	eventually(t, "Ada is gone", func() bool { return h.srv.Stats().Connections == 1 })
+	bob.bye()
+	if err := h.srv.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

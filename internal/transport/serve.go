@@ -12,6 +12,22 @@ import (
 
 // read gives messages to the user until the connection ends or is parked.
 func (c *Conn) read() {
+	done := false
+	defer func() {
+		if p := recover(); p != nil {
+			panic(p)
+		}
+		if !done {
+			// The user's code has ended the goroutine, as testing.T.Fatal does
+			// with the one that it is called in.
+			c.over()
+		}
+	}()
+	c.converse()
+	done = true
+}
+
+func (c *Conn) converse() {
 	for !c.closing.Load() {
 		// Waiting here and not beneath the library takes a stack half as deep,
 		// and neither an intake nor a buffer.
