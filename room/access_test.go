@@ -206,3 +206,31 @@ func TestNothingAfterAccessIsLost(t *testing.T) {
 	}
 	t.Logf("%d losses of access, %d deliveries", losses, delivered.Load())
 }
+
+// A join that began for a room that is deleted meanwhile is not let into one
+// that somebody else makes under its name.
+func TestJoinOfARoomThatIsMadeAnew(t *testing.T) {
+	for _, inside := range []bool{false, true} { // somebody, so that the node hears of it
+		var h *host
+		h = serve(t, house(), room.OnJoin(func(ctx context.Context, c *room.Conn, name string) error {
+			if c.Identity().ID != "ada" {
+				return nil
+			}
+			if err := h.srv.Room(name).Delete(ctx); err != nil {
+				return err
+			}
+			_, err := h.srv.Room(name).Create(ctx, room.Record{Owner: "bob"})
+			return err
+		}))
+		if _, err := h.srv.Room("club:x").Create(t.Context(), room.Record{Owner: "cyd", Permission: room.Public}); err != nil {
+			t.Fatal(err)
+		}
+		if inside {
+			h.in("cyd", "club:x")
+		}
+		ada := h.connect("ada")
+		ada.refused("forbidden", "join", inRoom("club:x"))
+		h.in("bob", "club:x").must("message", inRoom("club:x"), saying(`"a secret"`))
+		ada.silent()
+	}
+}

@@ -21,7 +21,7 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 		if err := c.await(ctx, s.hall, ahead); err != nil {
 			return s, err
 		}
-		next, behind, err := c.takePlace(ctx, s.hall, settings, rec)
+		next, behind, err := c.takePlace(ctx, s.hall, settings, rec, sofar{})
 		if err != nil {
 			return s, err
 		}

@@ -250,7 +250,7 @@ func TestOverrunsAreCounted(t *testing.T) {
 		ada := h.connect("ada")
 		p.store.become(drags)
 		ada.must("join", inRoom("hall"))
-		if c := component(h, "store"); c.Overruns != 2 || !c.OK {
+		if c := component(h, "store"); c.Overruns != 3 || !c.OK {
 			t.Errorf("%+v", c)
 		}
 		p.store.become(well)

@@ -16,6 +16,7 @@ import (
 // run, so that live messages come after the reply that holds the old ones.
 func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 	s := c.srv
+	read := s.sofar(r.Room)
 	settings, rec, err := s.visible(ctx, c, r.Room)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 		// Joining again starts anew: what was on its way is sent first.
 		old.hall.exit(old, true)
 	}
-	seat, res, err := c.enter(ctx, r, settings, &rec)
+	seat, res, err := c.enter(ctx, r, settings, &rec, read)
 	if err != nil {
 		c.retreat(r.Room, seat, old != nil, err)
 		return nil, unavailable(err)
@@ -65,9 +66,23 @@ func (c *Conn) retreat(room string, s *seat, before bool, err error) {
 	}
 }
 
-// enter is join from the moment on that the connection has no seat. A seat
-// that is returned with an error must be given back.
-func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, rec *Record) (*seat, *wire.JoinResult, error) {
+// sofar is how much a hall, nil for none, had heard at some time.
+type sofar struct {
+	hall *hall
+	acts int
+}
+
+func (s *Server) sofar(name string) (now sofar) {
+	if now.hall = s.findHall(name); now.hall != nil {
+		now.acts = now.hall.count()
+	}
+	return now
+}
+
+// enter is join from the moment on that the connection has no seat. The record
+// was read no sooner than read. A seat that is returned with an error must be
+// given back.
+func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, read sofar) (*seat, *wire.JoinResult, error) {
 	s := c.srv
 	h, err := s.openHall(ctx, r.Room)
 	if err != nil {
@@ -79,7 +94,7 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 			return nil, nil, err
 		}
 	}
-	seat, at, err := c.takePlace(ctx, h, settings, rec)
+	seat, at, err := c.takePlace(ctx, h, settings, rec, read)
 	if err != nil {
 		s.closeHall(h)
 		return nil, nil, err
@@ -97,11 +112,22 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	return seat, res, nil
 }
 
-// takePlace is admitted to the room and takes a seat in the hall.
-func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record) (*seat, Position, error) {
+// takePlace is admitted to the room and takes a seat in the hall. A record may
+// have the version that one before it had, of a room that was deleted: so it is
+// read again unless the hall has heard of nothing since it was.
+func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record, read sofar) (*seat, Position, error) {
 	for tries := range conflicts {
+		var err error
+		var in Admission
+		var node string
 		acts := h.count()
-		in, node, err := c.srv.admitMember(ctx, c, rec)
+		if now := (sofar{h, acts}); now != read {
+			read = now
+			_, *rec, err = c.srv.lookup(ctx, h.name)
+		}
+		if err == nil {
+			in, node, err = c.srv.admitMember(ctx, c, rec)
+		}
 		if err != nil {
 			if tries > 0 {
 				c.giveBack(h.name, reasonOf(err))

@@ -18,6 +18,8 @@ const (
 	lostPause = 100 * time.Millisecond
 	// patrolAgain is the pause after a call that failed.
 	patrolAgain = time.Second
+	// reclaimFirst is how long a round begins with giving places back.
+	reclaimFirst = 2 * time.Second
 	// patrolAtOnce is how many seats one call of the store is about.
 	patrolAtOnce = 500
 )
@@ -43,14 +45,30 @@ func (s *Server) patrol() {
 			}
 		}
 		began := time.Now()
-		ok := s.patrolOnce()
-		ok = s.reclaim() && ok // however many places there are, it is in time to look again
+		ok := s.round()
 		pause := patrolEvery - rand.N(patrolEvery/4) - time.Since(began)
 		if !ok {
 			pause = 0
 		}
 		timer.Reset(max(pause, patrolAgain+rand.N(patrolAgain)))
 	}
+}
+
+// round reports whether the store could say, and do, everything. Places that
+// nobody holds are given back first, so that they keep nobody out who is looked
+// at; but where a node has very many, nobody waits for all of them.
+func (s *Server) round() bool {
+	reclaimed := make(chan bool, 1)
+	s.wg.Go(func() { reclaimed <- s.reclaim() })
+	first := time.NewTimer(reclaimFirst)
+	defer first.Stop()
+	select {
+	case ok := <-reclaimed:
+		return s.patrolOnce() && ok
+	case <-first.C:
+	}
+	ok := s.patrolOnce()
+	return <-reclaimed && ok
 }
 
 // patrolSoon makes patrol look at once, because messages were lost, or the store

@@ -247,7 +247,7 @@ func TestHooksDelayNoEviction(t *testing.T) {
 // in time whether those who are there still may be.
 func TestPlacesDelayNoPatrol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const places, lag = 12, 2 * time.Second
+		const places, lag = 8, 2 * time.Second
 		store := &reluctant{&tether{store: room.NewMemoryStore().(room.NodeStore)}, lag}
 		n, wires := wired(t, 2, room.WithStore(store), room.WithRooms("many:*", room.Settings{Permission: room.Public, Standing: true}))
 		bob, cyd := n[1].in("bob", "hall"), n[1].in("cyd", "hall")
