@@ -35,7 +35,7 @@ const (
 	// pipeline is how many commands go out together.
 	pipeline = 100
 	// The line is asked for a sign of life every pingEvery, and given up
-	// when there was none for pingTimeout.
+	// when there was none for pingTimeout, or no echo.
 	pingEvery   = time.Second
 	pingTimeout = 2 * time.Second
 	// Pauses before the line is made again.
@@ -135,10 +135,27 @@ func (l *line) connect() error {
 	l.mu.Unlock()
 	l.lookAll()
 
+	var e *echo
+	if !l.lines.cluster { // there a line is told when a slot is elsewhere
+		e = newEcho(l.b, turn)
+	}
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
-		OnMessage:      func(m rueidis.PubSubMessage) { l.b.arrive(m.Channel, m.Message) },
-		OnSubscription: func(s rueidis.PubSubSubscription) { l.changed(turn, s) },
+		OnMessage: func(m rueidis.PubSubMessage) {
+			if e == nil || !e.hear(m) {
+				l.b.arrive(m.Channel, m.Message)
+			}
+		},
+		OnSubscription: func(s rueidis.PubSubSubscription) {
+			if e == nil || s.Channel != e.channel {
+				l.changed(turn, s)
+			}
+		},
 	})
+	if e != nil {
+		if err := l.do(conn, conn.B().Subscribe().Channel(e.channel).Build()); err != nil {
+			return err
+		}
+	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {
@@ -154,6 +171,9 @@ func (l *line) connect() error {
 		case <-ping.C:
 			if err := l.do(conn, conn.B().Ping().Build()); err != nil {
 				return err
+			}
+			if e != nil && e.absent(l.ctx) {
+				return errElsewhere
 			}
 		}
 	}
