@@ -17,7 +17,8 @@ type call func(ctx context.Context, c *Conn, data []byte) ([]byte, error)
 // Handle answers the calls of clients for an event: f is called with the
 // call's data, unmarshalled, and what it returns is marshalled into the reply.
 // Data that does not fit In is answered bad_request. The last function handled
-// for an event wins.
+// for an event wins, also while clients are connected. Handle panics when event
+// cannot be the name of one: 1 to 64 of A-Z a-z 0-9 _ - . and :
 //
 // f runs on the connection's own goroutine, after the requests before it and
 // before those behind it; ctx ends with the connection or after

@@ -81,7 +81,9 @@ func (c *Conn) Session() string {
 	return c.session
 }
 
-// Identity is who the client is. Its maps and slices must not be modified.
+// Identity is who the client is, as the Authenticator said, or the one of the
+// latest renewal. Claims are the place for what else handlers need to know of a
+// user. Its maps and slices must not be modified.
 func (c *Conn) Identity() auth.Identity {
 	if id := c.identity.Load(); id != nil {
 		return *id

@@ -22,7 +22,8 @@
 // of [WithAuthenticator] makes an [auth.Identity] of it, once: an expiry ends
 // the connection unless the client renews, and [User.Revoke] ends it at once.
 // Pages of other origins are refused ([WithOrigins]). Behind a reverse proxy say
-// which ([WithTrustedProxies]), or all clients count as one.
+// which ([WithTrustedProxies]), or all clients count as one; it has to pass
+// Upgrade on, and to bear a silence of Limits.Heartbeat.
 //
 // # Which rooms there are
 //

@@ -39,8 +39,11 @@ func (r *refusal) with(name, value string) *refusal {
 	return r
 }
 
-// ServeHTTP answers the handshake. What can be refused cheaply is refused
-// first, and everything before the upgrade.
+// ServeHTTP answers the handshake, of HTTP/1.1, and returns when the connection
+// is a WebSocket: timeouts of the http.Server are for what comes before. What can
+// be refused cheaply is refused first, and everything before the upgrade. w has
+// to be an http.Hijacker, or to have Unwrap, as the writers of most middleware
+// do; http.TimeoutHandler's does not.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deepen()
 	s.start()

@@ -290,7 +290,9 @@ func OnLeave(f func(ctx context.Context, c *Conn, room string)) Option {
 // OnMessage is called with every message of a client after it has been
 // validated and before it is stored and sent, and with every edit: its Kind is
 // KindEdited, Target the offset of what it changes, and Event empty. What the
-// host publishes does not come here. It may change Event and Data, which is JSON
+// host publishes does not come here. A message that a client sends again,
+// because its line broke before the answer, comes here again, with the same From
+// and ID. The hook may change Event and Data, which is JSON
 // unless Binary is set, and is not validated again; an error refuses the
 // message, as for [OnJoin]. Data must not be kept or modified in place, but may
 // be replaced.

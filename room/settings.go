@@ -68,7 +68,8 @@ type Retention struct {
 	Age time.Duration
 }
 
-// Keep is a Retention of the newest n messages, none older than age.
+// Keep is a Retention of the newest n messages, none older than age. They are
+// in memory, this process' or that of Redis, for each room.
 func Keep(n int, age time.Duration) Retention { return Retention{Messages: n, Age: age} }
 
 const (

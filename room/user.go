@@ -44,7 +44,8 @@ func direct(event string, data any) ([]byte, error) {
 }
 
 // Send sends data, marshalled to JSON, to this connection alone: a "message"
-// without a room.
+// without a room. It does not wait: a nil error says that it is on its way. In
+// [OnConnect] it is too early, and nothing is sent.
 func (c *Conn) Send(event string, data any) error {
 	raw, err := direct(event, data)
 	if err != nil {
