@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -146,7 +147,7 @@ func (s *Server) admit(r *http.Request, c *Conn) *refusal {
 	credentials.RemoteIP = c.ip
 	if credentials.Token == "" {
 		if !s.sources.AllowFrame {
-			return unauthenticated(auth.ErrUnauthenticated)
+			return unauthenticated(errNoToken)
 		}
 		if c.counted.waiting = s.waiting.Enter("", s.limits.Unauthenticated); !c.counted.waiting {
 			return tooMany("too many unauthenticated connections")
@@ -235,6 +236,9 @@ func (s *Server) authenticate(ctx context.Context, credentials auth.Credentials)
 	}
 	return id, nil
 }
+
+// errNoToken is for the log of who wonders why a client is refused.
+var errNoToken = fmt.Errorf("%w: there is no token in the header, the subprotocols, or where WithCookie and AllowQueryToken look", auth.ErrUnauthenticated)
 
 var errBadUserID = errors.New("the authenticator returned a user ID that is not 1 to 128 of A-Z a-z 0-9 _ - . : @ + |")
 

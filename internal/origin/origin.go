@@ -21,7 +21,7 @@ var (
 	errAbsentOnCookie = refusal("the request has no Origin and the credential is a cookie")
 	errRepeated       = refusal("the request has more than one Origin")
 	errMalformed      = refusal("the Origin is not a scheme, a host and a port")
-	errForeign        = refusal("the Origin is not allowed")
+	errForeign        = refusal("the Origin is none of those that WithOrigins names, or not the Host where it names none")
 )
 
 type refusal string
