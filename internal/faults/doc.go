@@ -14,11 +14,12 @@
 //
 // Guests ([guest]) are clients with a protocol implementation of their own.
 // Each is in a room with history and, half of them, in one without. They say
-// something now and then, with an ID, and say it again with the same ID until
-// it is acknowledged, across connections. An oracle hears of everything that is
-// acknowledged and everything that anyone gets. It knows of no server's state:
-// what it finds wrong is what a client could see. A moderator kicks, bans and
-// revokes meanwhile, and guests hang up and come back.
+// something now and then, or several things in one breath, with an ID each, and
+// say it again with the same ID until it is acknowledged, across connections. An
+// oracle hears of everything that is acknowledged and everything that anyone
+// gets. It knows of no server's state: what it finds wrong is what a client could
+// see. A moderator kicks, bans and revokes meanwhile, guests hang up and come
+// back, and a hoarder wants more connections than a user may have.
 //
 // Each fault is a step. After it everything has to be as before, within the
 // time that the step allows, and every violation is counted in the step in

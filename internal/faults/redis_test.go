@@ -22,9 +22,6 @@ const callMost = time.Second
 // replicas have it as well.
 func redisStores(option rueidis.ClientOption, replicas int, log *slog.Logger) (stores, error) {
 	option.DisableCache = true
-	// Who needs a connection waits for whoever is making one, for as long as that
-	// one may take.
-	option.Dialer.Timeout = callMost
 	client, err := redisclient.New(option)
 	if err != nil {
 		return stores{}, err
