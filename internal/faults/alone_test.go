@@ -15,9 +15,7 @@ import (
 func TestStorm(t *testing.T) {
 	redis := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always", "--protected-mode", "no")
 	o := newOracle(newSheet("Redis alone"))
-	pulse := newPulse()
-	t.Cleanup(pulse.end)
-	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
+	watch := observe(t, o)
 	cables := []*cable{lay(t, redis.Addr()), lay(t, redis.Addr()), lay(t, redis.Addr())}
 	nodes, end, err := openAll(logger(t), len(cables), onRedis(t, watch, 0, func(i int) rueidis.ClientOption { return alone(cables[i].addr()) }))
 	if err != nil {

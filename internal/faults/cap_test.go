@@ -26,9 +26,7 @@ func TestCap(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	o := newOracle(newSheet("Room cap"))
-	pulse := newPulse()
-	t.Cleanup(pulse.end)
-	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
+	watch := observe(t, o)
 	nodes, stop, err := openAll(logger(t), racking, onRedis(t, watch, 0, func(int) rueidis.ClientOption { return alone(redis.Addr()) }))
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +146,7 @@ func rush(t *testing.T, o *oracle, nodes []*node, name string) {
 	}
 	var list []room.Member
 	var err error
-	within(time.Now(), healTime, func() bool {
+	o.within(time.Now(), healTime, func() bool {
 		list, _, err = nodes[0].srv.Room(name).Members(context.Background(), "", racers)
 		return err == nil
 	})

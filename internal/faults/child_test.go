@@ -135,16 +135,14 @@ func TestNodeKilled(t *testing.T) {
 	both.settle(died, timeout+healTime)
 	both.arrived(s.nodes[0], healTime)
 	both.histories(s.nodes[0])
-	for end := time.Now().Add(healTime); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	s.o.within(time.Now(), healTime, func() bool {
 		told := 0
 		for user := range gone {
 			told += min(tally(user), 1)
 		}
-		if told == len(gone) {
-			break
-		}
-	}
-	if !within(died, timeout+healTime, func() bool {
+		return told == len(gone)
+	})
+	if !s.o.within(died, timeout+healTime, func() bool {
 		l, err := connect(s.nodes[0].addr)
 		if err == nil {
 			l.bye(true)

@@ -21,9 +21,7 @@ var small = plan{guests: 60, halls: 4, lives: 2, every: time.Second, hoarder: "h
 func brew(t *testing.T, name string, n, replicas int, option func(i int) rueidis.ClientOption) (s *storm, end func()) {
 	t.Helper()
 	o := newOracle(newSheet(name))
-	pulse := newPulse()
-	t.Cleanup(pulse.end)
-	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
+	watch := observe(t, o)
 	nodes, stop, err := openAll(logger(t), n, onRedis(t, watch, replicas, option))
 	if err != nil {
 		t.Fatal(err)

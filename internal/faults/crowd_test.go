@@ -226,12 +226,13 @@ func differ(what string, got, want map[string]bool) string {
 func (c *crowd) settle(healed time.Time, most time.Duration) bool {
 	diff := ""
 	for {
+		over := c.o.over(healed, most)
 		before := time.Now()
 		if diff = c.difference(); diff == "" {
 			c.o.took("membership and presence equal after", time.Since(healed))
 			return true
 		}
-		if before.Sub(healed) > most {
+		if over {
 			c.o.violate(unequal, "%v after the fault healed: %s", before.Sub(healed).Round(time.Millisecond), diff)
 			return false
 		}
@@ -305,24 +306,12 @@ func (c *crowd) speaks(healed time.Time, most time.Duration) {
 				continue
 			}
 			var err error
-			if !within(healed, most, func() bool { err = c.speak(n, name); return err == nil }) {
+			if !c.o.within(healed, most, func() bool { err = c.speak(n, name); return err == nil }) {
 				c.o.violate(unhealed, "%s by %s %v after the fault healed: %v", name, n.name, time.Since(healed), err)
 			}
 		}
 	}
 	c.o.took("every room takes messages again after", time.Since(healed))
-}
-
-// within tries f until it succeeds or so much time has passed. Each node finds
-// out for itself that Redis is back, so that what comes first may fail.
-func within(since time.Time, most time.Duration, f func() bool) bool {
-	for !f() {
-		if time.Since(since) > most {
-			return false
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return true
 }
 
 // speak has the host say something.
@@ -346,7 +335,7 @@ func (c *crowd) arrived(n *node, most time.Duration) {
 		}
 		var page room.Page
 		var err error
-		if !within(began, most, func() bool {
+		if !c.o.within(began, most, func() bool {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			defer cancel()
 			page, err = n.srv.Room(name).History(ctx, room.Range{Limit: 1, Newest: true})
@@ -357,7 +346,7 @@ func (c *crowd) arrived(n *node, most time.Duration) {
 		}
 		for _, g := range c.guests {
 			for g.behind(name, page.Last) {
-				if time.Since(began) > most {
+				if c.o.over(began, most) {
 					c.o.violate(gap, "%s in %s never gets %d", g.user, name, page.Last.Offset)
 					break
 				}

@@ -42,9 +42,7 @@ func TestControlCut(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	o := newOracle(newSheet("Control channel cut"))
-	pulse := newPulse()
-	t.Cleanup(pulse.end)
-	watch := &stopwatch{o: o.sheet, most: callMost, pulse: pulse}
+	watch := observe(t, o)
 	var cut atomic.Bool
 	open := onRedis(t, watch, 0, func(int) rueidis.ClientOption { return alone(redis.Addr()) })
 	nodes, stop, err := openAll(logger(t), 2, func(i int) stores {

@@ -194,27 +194,30 @@ func (g *guest) join(l *link, name string) error {
 	g.joining.Lock()
 	defer g.joining.Unlock()
 	g.mu.Lock()
-	v := g.views[name]
-	since, held := v.since(), g.held[name]
+	since, held := g.views[name].since(), g.held[name]
 	g.mu.Unlock()
 	if held {
 		return errHeld
 	}
 	return g.timed("reply to a join", func() error {
 		return l.ask(request{Type: "join", Room: name, Since: since}, func(f *frame) {
-			if !f.OK {
-				return
+			if f.OK {
+				g.joined(name, since, f)
 			}
-			var r joinReply
-			if err := json.Unmarshal(f.Data, &r); err != nil {
-				g.crowd.o.violate(gap, "%s in %s: %v", g.user, name, err)
-			}
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			v.joined(since, &r)
-			g.since[name] = time.Now()
 		}, nil)
 	})
+}
+
+// joined takes the reply to a join with since.
+func (g *guest) joined(name string, since *position, f *frame) {
+	var r joinReply
+	if err := json.Unmarshal(f.Data, &r); err != nil {
+		g.crowd.o.violate(gap, "%s in %s: %v", g.user, name, err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.views[name].joined(since, &r)
+	g.since[name] = time.Now()
 }
 
 // timed keeps how long replies take.

@@ -119,7 +119,7 @@ func (h *hoarder) count(most time.Duration) {
 		open, refused := h.state()
 		return open == perUser && refused == greed-perUser
 	}
-	if !within(began, most, exact) {
+	if !h.crowd.o.within(began, most, exact) {
 		open, refused := h.state()
 		h.crowd.o.violate(miscounted, "%d of %d are in and %d refused %v after %s hung up", open, perUser, refused, time.Since(began), h.user)
 		return

@@ -116,7 +116,11 @@ func (m *moderator) closed(g *guest, name string) {
 	if l == nil {
 		return
 	}
-	if err := l.ask(request{Type: "join", Room: name}, nil, nil); err == nil && !m.c.o.losing() {
+	if err := l.ask(request{Type: "join", Room: name}, func(f *frame) {
+		if f.OK && m.c.o.losing() {
+			g.joined(name, nil, f) // bans too
+		}
+	}, nil); err == nil && !m.c.o.losing() {
 		m.c.o.violate(late, "%s joined %s being banned", g.user, name)
 	}
 }

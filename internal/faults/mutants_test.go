@@ -64,9 +64,9 @@ const rehearsed = 3 * time.Second
 // which each node may have a mutant.
 func rehearse(t *testing.T, m mutant) *oracle {
 	o := newOracle(newSheet(m.name))
-	pulse := newPulse()
-	defer pulse.end()
-	watch := &stopwatch{o: o.sheet, most: 250 * time.Millisecond, pulse: pulse}
+	o.pulse = newPulse()
+	defer o.pulse.end()
+	watch := &stopwatch{o: o.sheet, most: 250 * time.Millisecond, pulse: o.pulse}
 	shared := memory()
 	nodes, stop, err := openAll(logger(t), 3, func(i int) stores { return watch.timed(m.mutate(i, shared)) })
 	if err != nil {

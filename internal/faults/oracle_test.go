@@ -15,6 +15,8 @@ type place struct {
 // be where. It is safe for concurrent use.
 type oracle struct {
 	*sheet
+	pulse *pulse // nil: the machine is taken to be idle
+
 	mu sync.Mutex // protects what follows
 	// at is the ID of the message at each place, whoever said so; of is where
 	// a message is in each epoch.
@@ -66,6 +68,25 @@ func newOracle(s *sheet) *oracle {
 		sheet: s, at: make(map[place]string), of: make(map[said]uint64), acked: make(map[place]string),
 		ackedAt: make(map[said]place), lives: make(map[string]*live), outs: make(map[seatKey]*out),
 	}
+}
+
+// over says that so much time has passed since some moment, in which the machine
+// could do what it was to do.
+func (o *oracle) over(since time.Time, most time.Duration) bool {
+	took := time.Since(since)
+	return took > most && (o.pulse == nil || took > most+o.pulse.stalled(since, time.Now()))
+}
+
+// within tries f until it succeeds or so much time has passed. Each node finds
+// out for itself that Redis is back, so that what comes first may fail.
+func (o *oracle) within(since time.Time, most time.Duration, f func() bool) bool {
+	for !f() {
+		if o.over(since, most) {
+			return false
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return true
 }
 
 // ack takes a reply that said where a message is stored.
@@ -154,6 +175,18 @@ func (o *oracle) renewing() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.renews
+}
+
+// keeps says that what a client has seen up to some place is in the log all the
+// same, whatever epoch that is of by now.
+func (o *oracle) keeps(p place) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.loses {
+		return false
+	}
+	was, acked := o.ackedAt[said{room: p.room, id: o.at[p]}]
+	return !o.falls || acked && was.offset == p.offset
 }
 
 // due are the acknowledged messages of a room by now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -15,6 +16,13 @@ type stopwatch struct {
 	most  time.Duration
 	pulse *pulse
 	late  sync.WaitGroup // of what looks at calls that took too long
+}
+
+// observe makes a stopwatch of an oracle's.
+func observe(t *testing.T, o *oracle) *stopwatch {
+	o.pulse = newPulse()
+	t.Cleanup(o.pulse.end)
+	return &stopwatch{o: o.sheet, most: callMost, pulse: o.pulse}
 }
 
 // start begins a call. The result ends it.

@@ -39,14 +39,15 @@ func (v *view) joined(since *position, r *joinReply) {
 		v.epoch, v.last = r.Epoch, r.Offset
 		return
 	case r.Recovered:
-		if r.Epoch != since.Epoch {
-			v.o.violate(gap, "%s in %s: recovered from another epoch", v.user, v.room)
-		}
 		v.o.count("recoveries", 1)
+		if r.Epoch != since.Epoch {
+			if !v.o.renewing() {
+				v.o.violate(gap, "%s in %s: recovered from another epoch without a reason", v.user, v.room)
+			}
+			v.o.count("recoveries in an epoch that goes on", 1)
+		}
 	default:
-		// A node that has not heard yet of the epoch that began may say so of
-		// the one before.
-		if !v.o.renewing() || !v.o.losing() && r.Epoch == since.Epoch && r.Offset < since.Offset {
+		if v.o.keeps(place{v.room, since.Epoch, since.Offset}) {
 			v.o.violate(refused, "%s in %s: since %v, now %s %d", v.user, v.room, *since, r.Epoch, r.Offset)
 		}
 		v.o.count("joins told that something is lost", 1)
@@ -63,8 +64,8 @@ func (v *view) joined(since *position, r *joinReply) {
 	}
 	if v.last != r.Offset {
 		v.o.violate(gap, "%s in %s: the replay ends at %d of %d", v.user, v.room, v.last, r.Offset)
-		v.last = r.Offset
 	}
+	v.epoch, v.last = r.Epoch, r.Offset
 }
 
 // message takes one that came by itself.
