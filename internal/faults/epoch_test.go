@@ -28,6 +28,7 @@ func TestComingBack(t *testing.T) {
 		"another epoch for no reason":     {nothing, 3, joinReply{Epoch: "b", Offset: 3, Recovered: true}, gap},
 		"restarted, nothing missed":       {renews, 3, joinReply{Epoch: "b", Offset: 3, Recovered: true}, ""},
 		"restarted, one missed":           {renews, 3, joinReply{Epoch: "b", Offset: 4, Recovered: true, Messages: missed("b", 4)}, ""},
+		"restarted, of two epochs":        {renews, 3, joinReply{Epoch: "a", Offset: 4, Recovered: true, Messages: missed("b", 4)}, disordered},
 		"restarted, refused":              {renews, 3, joinReply{Epoch: "b", Offset: 3, Messages: missed("b", 1, 2, 3)}, refused},
 		"restarted, one left out":         {renews, 3, joinReply{Epoch: "b", Offset: 5, Recovered: true, Messages: missed("b", 5)}, gap},
 		"restarted, one twice":            {renews, 3, joinReply{Epoch: "b", Offset: 4, Recovered: true, Messages: missed("b", 3, 4)}, gap},

@@ -34,6 +34,11 @@ func (v *view) joined(since *position, r *joinReply) {
 		return
 	}
 	v.o.count("joins", 1)
+	for _, m := range r.Messages {
+		if m.Epoch != r.Epoch {
+			v.o.violate(disordered, "%s in %s: %s of epoch %s is replayed in %s", v.user, v.room, m.ID, m.Epoch, r.Epoch)
+		}
+	}
 	switch {
 	case since == nil:
 		v.epoch, v.last = r.Epoch, r.Offset
