@@ -11,7 +11,8 @@ import (
 // seat's cursor stands. When the log goes on from where the client was and this
 // node has not come to there, because it has not heard yet of the epoch that
 // the log is in, the client gets another seat when it has: what the node heard
-// in the epoch before need not be in the log, and what is may come once more.
+// in the epoch before need not be in the log, and what is may come once more. So it
+// is with a client that begins anew in such a log.
 func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, s *seat, at Position, res *wire.JoinResult) (*seat, error) {
 	for range conflicts {
 		ahead, err := c.replay(ctx, r, settings, at, res)
@@ -45,7 +46,7 @@ func (c *Conn) replay(ctx context.Context, r *wire.Request, settings *Settings, 
 	if r.Since == nil {
 		page, err := c.srv.said(ctx, r.Room, ask)
 		res.Messages = messages(page.Messages, false)
-		return Position{}, err
+		return begun(&page, at), err
 	}
 	ask.Limit, ask.Since = c.srv.limits.Replay, Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	page, err := c.srv.broker.Replay(ctx, r.Room, ask)
@@ -57,9 +58,20 @@ func (c *Conn) replay(ctx context.Context, r *wire.Request, settings *Settings, 
 	if page.Follows && !reaches(at, here) {
 		return here, nil
 	}
-	res.Recovered = page.Follows &&
-		(here.Offset == at.Offset || len(page.Messages) > 0 && page.Messages[0].Offset == here.Offset+1)
+	if !page.Follows {
+		return begun(&page, at), nil
+	}
+	res.Recovered = (here.Offset == at.Offset || len(page.Messages) > 0 && page.Messages[0].Offset == here.Offset+1)
 	return Position{}, nil
+}
+
+// begun returns where the epoch of what is on a page begins, if that is another
+// than that of a position. What is on no page comes when it is heard of.
+func begun(page *Page, at Position) Position {
+	if len(page.Messages) == 0 || page.Last.Epoch == at.Epoch {
+		return Position{}
+	}
+	return Position{Epoch: page.Last.Epoch}
 }
 
 // rise gives up the seat, but not the place in the room. It reports false when

@@ -220,3 +220,34 @@ func TestRejoinBeforeANewEpochIsHeardOf(t *testing.T) {
 		})
 	}
 }
+
+// Who joins while this server has yet to hear of an epoch in which nothing is
+// left gets what the log has as of that epoch, and once.
+func TestJoinInANewEpoch(t *testing.T) {
+	for name, ask := range map[string]string{"since": sinceAt("one", 3), "last": `"last":3`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broker := newRestless()
+				h := servePipes(t, house(), room.WithBroker(broker))
+				ada := h.in("ada", "hall")
+				for n := range 3 {
+					ada.must("message", inRoom("hall"), saying(fmt.Sprint(n+1)))
+				}
+				broker.begin("two", 0)
+				ada.must("message", inRoom("hall"), saying("4"))
+				ada.must("message", inRoom("hall"), saying("5"))
+				time.AfterFunc(300*time.Millisecond, broker.tell)
+				bob := h.connect("bob")
+				r := bob.must("join", inRoom("hall"), ask)
+				if r.Recovered || r.Epoch != "two" || r.Offset != 2 || !slices.Equal(datas(r.Messages), []string{"4", "5"}) {
+					t.Errorf("recovered %v at %s %d with %v", r.Recovered, r.Epoch, r.Offset, datas(r.Messages))
+				}
+				ada.must("message", inRoom("hall"), saying("6"))
+				if f := bob.expect("message"); string(f.Data) != "6" || f.Epoch != "two" || f.Offset != 3 {
+					t.Errorf("got %s", f)
+				}
+				bob.silent()
+			})
+		})
+	}
+}
