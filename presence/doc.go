@@ -48,8 +48,16 @@
 // confirmed. A call that failed is repeated as the same operation, so that the
 // store can answer what it answered, or would have, the first time, and no
 // transition is lost or announced twice. A store that lost its data is filled
-// again by the nodes; the users in it are then announced anew. What may be
-// lost with a process that is killed are the announcements of changes which
+// again by the nodes; the users in it are then announced anew.
+//
+// A store that goes back to older data, as a server does that took over from
+// another and had not got all, lacks some entries and has some again that were
+// removed. The next batch in such a scope finds that, and so does a sweep in
+// all of them: every Options.Sweep, and at once when the host says so with
+// [Tracker.Sweep]. Of who was lost, and who was there again, others are then
+// told once more what is so: Joined, Updated, or Left with ReasonTimeout.
+//
+// What may be lost with a process that is killed are the announcements of changes which
 // the store took in its last moment; lists are right even then.
 //
 // Package presencetest has the conformance suite for implementations of Store.

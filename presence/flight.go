@@ -21,6 +21,7 @@ type cause struct {
 	seat    *seat // of Put, Amend and Remove
 	reason  Reason
 	visible bool // the entry written is
+	handed  bool // of RemoveNode, as in dead
 }
 
 func (f *flight) add(ch Change, c cause) {
@@ -40,6 +41,10 @@ func (t *Tracker) load(l *lane) *flight {
 				l.dirty = append(l.dirty, s)
 			}
 		}
+		if l.lease != "" {
+			// What is left under it when everything was written is nobody's.
+			l.bury(dead{node: l.lease})
+		}
 		l.lease, l.prev = t.lease, 0
 	}
 	f := &flight{}
@@ -51,14 +56,13 @@ func (t *Tracker) load(l *lane) *flight {
 	t.loadSeats(l, f, func(s *seat) bool { return !stay(s) })
 	t.loadDead(l, f)
 	l.rest = len(l.dirty) > 0 || len(l.kicked) > 0 || len(l.dead) > 0
-	if len(f.batch.Changes) == 0 && (!l.audit || l.prev == 0) {
-		l.audit = false
+	if len(f.batch.Changes) == 0 && !l.audit {
 		return nil
 	}
 	l.audit = false
 	t.op++
 	f.batch.Scope, f.batch.Node = l.scope, l.lease
-	f.batch.Op, f.batch.Prev = t.op, l.prev
+	f.batch.Op, f.batch.Prev, f.batch.Bare = t.op, l.prev, l.prev == 0
 	f.batch.At = stamp(time.Now())
 	return f
 }
@@ -106,7 +110,8 @@ func (t *Tracker) loadDead(l *lane, f *flight) {
 	if len(l.dead) == 0 || room <= 0 {
 		return
 	}
-	f.add(Change{Action: RemoveNode, Entry: Entry{Node: l.dead[0]}, Limit: room}, cause{reason: ReasonTimeout})
+	d := l.dead[0]
+	f.add(Change{Action: RemoveNode, Entry: Entry{Node: d.node}, Limit: room}, cause{reason: ReasonTimeout, handed: d.handed})
 	l.dead = cut(l.dead, 1)
 }
 
@@ -145,11 +150,16 @@ func (t *Tracker) landed(l *lane, f *flight, out *Outcome) {
 			}
 		case RemoveNode:
 			if out.More {
-				l.dead = append(l.dead, ch.Entry.Node)
+				l.bury(dead{ch.Entry.Node, c.handed})
 				l.rest = true
 				continue
 			}
-			t.reaped()
+			if out.had(ch.Entry.Node) {
+				t.traces.add(trace{l.scope, ch.Entry.Node})
+			}
+			if c.handed {
+				t.reaped()
+			}
 		}
 	}
 	if !l.rest {
@@ -157,6 +167,9 @@ func (t *Tracker) landed(l *lane, f *flight, out *Outcome) {
 	}
 	if !l.holds() {
 		l.prev = 0
+		if f.batch.Prev != 0 {
+			t.traces.add(trace{l.scope, f.batch.Node})
+		}
 	}
 }
 
@@ -181,7 +194,7 @@ func (t *Tracker) turnBack(l *lane, f *flight) {
 		case RemoveUser:
 			l.kicked = append(l.kicked, kick{user: ch.Entry.User, reason: f.causes[i].reason})
 		case RemoveNode:
-			l.dead = append(l.dead, ch.Entry.Node)
+			l.bury(dead{ch.Entry.Node, f.causes[i].handed})
 		default:
 			if !s.dirty && s.state != unseated {
 				s.dirty = true
@@ -198,6 +211,13 @@ func (t *Tracker) turnBack(l *lane, f *flight) {
 	t.suspect = true
 	t.setState(l, parked)
 	poke(t.look)
+}
+
+// had reports whether a node had entries before the batch.
+func (o *Outcome) had(node string) bool {
+	return slices.ContainsFunc(o.Transitions, func(t Transition) bool {
+		return slices.ContainsFunc(t.Before, func(e Entry) bool { return e.Node == node })
+	})
 }
 
 // has reports whether an entry is there after the batch.

@@ -1,6 +1,9 @@
 package presence
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A lane is one scope as this node sees it: what is to be in the store, what is
 // on its way there, and what is still to be announced. One worker at a time
@@ -19,9 +22,9 @@ type lane struct {
 	// What is to be written.
 	dirty  []*seat
 	kicked []kick
-	dead   []string // nodes to be removed
-	audit  bool     // the store is to be asked whether it has all
-	rest   bool     // there was too much for one batch
+	dead   []dead
+	audit  bool // the store is to be asked whether it has all
+	rest   bool // there was too much for one batch
 
 	lease  string // under which the store has the seats
 	prev   uint64 // Op of the last batch under it; 0 if no seat is there
@@ -46,6 +49,14 @@ const (
 	busy             // with a worker
 	parked           // until there is a lease
 )
+
+// A dead is a node whose entries are to be removed.
+type dead struct {
+	node string
+	// handed: by Orphans, to be told to reap. Others are leases that the node
+	// itself has had, and nodes that were removed already: see traces.
+	handed bool
+}
 
 // A kick is a user to be removed, wherever they are.
 type kick struct {
@@ -134,6 +145,16 @@ func (t *Tracker) makeReady(l *lane) {
 	t.setState(l, ready)
 	t.ready.push(l)
 	t.summon()
+}
+
+// bury has a node's entries removed.
+func (l *lane) bury(d dead) {
+	i := slices.IndexFunc(l.dead, func(o dead) bool { return o.node == d.node })
+	if i < 0 {
+		l.dead = append(l.dead, d)
+		return
+	}
+	l.dead[i].handed = l.dead[i].handed || d.handed
 }
 
 func (l *lane) hasWork() bool {

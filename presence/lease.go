@@ -45,7 +45,7 @@ func (t *Tracker) keepLease() {
 // lookAfter does what is due for the lease, and returns when to come again.
 func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	t.mu.Lock()
-	node, suspect := t.lease, t.suspect
+	node, suspect, asked := t.lease, t.suspect, t.asked
 	t.suspect = false
 	t.mu.Unlock()
 	renewal := node != ""
@@ -82,10 +82,11 @@ func (t *Tracker) lookAfter(k *keeper) time.Duration {
 	}
 	t.hold(node)
 	k.candidate = ""
-	if !now.Before(k.sweep) {
+	if asked || !now.Before(k.sweep) {
 		k.sweep = now.Add(t.options.Sweep)
 		t.sweep()
 	}
+	t.forget(k.since)
 	wait := min(t.options.Beat, t.options.Check, k.sweep.Sub(now))
 	if lease.Next > 0 {
 		wait = min(wait, lease.Next+time.Millisecond)
@@ -161,6 +162,7 @@ func (t *Tracker) hold(node string) {
 			}
 		}
 	}
+	t.retrace()
 }
 
 // dropLease notes that the node has no lease any more. Lanes write nothing
@@ -169,6 +171,7 @@ func (t *Tracker) dropLease(lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lease = ""
+	t.asked = false // it is more than a sweep
 	for _, l := range t.lanes {
 		l.lost = l.lost || lost
 	}
@@ -198,21 +201,6 @@ func (t *Tracker) beatFailed(err error, suspect bool) {
 	}
 }
 
-// sweep asks the store, for each lane, whether it has what was written.
-func (t *Tracker) sweep() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, l := range t.lanes {
-		if l.prev == 0 {
-			continue
-		}
-		l.audit = true
-		if l.state == idle {
-			t.makeReady(l)
-		}
-	}
-}
-
 // reap has the lanes remove the entries of nodes that have died. When they are
 // done, it is called again for what is left.
 func (t *Tracker) reap(node string) error {
@@ -232,7 +220,7 @@ func (t *Tracker) reap(node string) error {
 	defer t.mu.Unlock()
 	for _, o := range orphans {
 		l := t.lane(o.Scope)
-		l.dead = append(l.dead, o.Node)
+		l.bury(dead{o.Node, true})
 		t.reaping++
 		t.mark(l, nil)
 	}

@@ -149,13 +149,15 @@ func (m *Memory) Update(ctx context.Context, b Batch) (Outcome, error) {
 		c = new(crowd)
 	}
 	var last uint64
+	surplus := false
 	if s := c.share(b.Node); s != nil {
 		last = s.op
 		if last == b.Op {
 			return s.answer(), nil
 		}
+		surplus = b.Bare && s.entries > 0
 	}
-	if b.Prev != 0 && b.Prev != last {
+	if surplus || b.Prev != 0 && b.Prev != last {
 		return Outcome{}, ErrLost
 	}
 	if b.Op < last {

@@ -26,7 +26,7 @@ type Options struct {
 	Check time.Duration
 	// Sweep is how often the node makes sure that the store has everything that
 	// was written to it, with one call for each room that it has connections in.
-	// Default 300 s.
+	// Default 300 s. [Tracker.Sweep] does it at once, and more thoroughly.
 	Sweep time.Duration
 
 	// Grace is how long a connection that broke off is kept for. Default 10 s;

@@ -74,6 +74,9 @@ type Batch struct {
 	// gaps. Prev is the Op of the batch before this one in the scope; 0 when the
 	// node has no entries there. In one scope a node makes one batch at a time.
 	Op, Prev uint64
+	// Bare says that the node has no entries in the scope as far as it knows, and
+	// wants to hear of it if the store has some. Prev is 0 with it.
+	Bare bool
 	// At is the node's time, in milliseconds.
 	At      time.Time
 	Changes []Change
@@ -165,7 +168,9 @@ type Record struct {
 //     the scope, nothing is done and the answer is ErrLost. That is so, for one,
 //     when the store has lost its data or goes on with older data, and after a
 //     RemoveNode on the node there, which makes the store forget its last batch;
-//     other nodes' Remove and RemoveUser do not.
+//     other nodes' Remove and RemoveUser do not. It is also so if Bare is set and
+//     the node has entries in the scope, visible or not: the store goes on with
+//     data of before the node has left.
 //   - A batch whose Op is less than that of the node's last one in the scope is
 //     a copy that comes late. Nothing is done, and the answer is an error.
 //   - Changes that find nothing to do are no errors.

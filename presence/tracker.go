@@ -66,9 +66,11 @@ type Tracker struct {
 	op        uint64
 	lease     string // under which entries are written; empty: there is none
 	leaseErr  error  // why beats fail
-	suspect   bool   // the store has lost entries of this lease
-	reaping   int    // scopes of dead nodes that are to be cleared
-	failing   int    // lanes that fail, and the lease if it does
+	suspect   bool   // the store has lost entries of this lease, or has too many
+	asked     bool   // for a sweep
+	traces    traces
+	reaping   int // scopes of dead nodes that are to be cleared
+	failing   int // lanes that fail, and the lease if it does
 	lastErr   error
 	unsaid    []func(*slog.Logger) // for the log, when the lock is not held
 	closing   bool

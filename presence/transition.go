@@ -9,7 +9,12 @@ func (t *Tracker) events(l *lane, f *flight, out *Outcome) []Event {
 		tr := &out.Transitions[i]
 		why := f.why(tr.User)
 		before := tr.Before
-		if l.lost {
+		switch {
+		case anyVisible(tr.After):
+			if f.returned(tr, l.lost) {
+				before = nil
+			}
+		case l.lost:
 			before = append(slices.Clone(before), f.forgotten(tr)...)
 		}
 		events = appendEvents(events, before, tr.After, why, Event{
@@ -50,25 +55,53 @@ func (f *flight) why(user string) motive {
 	return m
 }
 
-// forgotten are the entries that a flight removes and that the store did not
-// have any more, because it has lost its data: others still see them.
+// forgotten are the entries that others still see, and that a flight removes or
+// hides, but that the store did not have any more because it has lost its data.
 func (f *flight) forgotten(tr *Transition) []Entry {
 	var list []Entry
 	for i := range f.causes {
 		e := &f.batch.Changes[i].Entry
 		s := f.causes[i].seat
-		if f.batch.Changes[i].Action != Remove || e.User != tr.User || !s.shown {
+		if s == nil || e.User != tr.User || !s.shown {
 			continue
 		}
-		if !slices.ContainsFunc(tr.Before, func(other Entry) bool { return other.Connection == e.Connection }) {
+		if !slices.ContainsFunc(tr.Before, func(other Entry) bool { return other.Connection == e.Connection && other.Status.visible() }) {
 			gone := *e
-			if !gone.Status.visible() {
-				gone.Status = Online
-			}
+			gone.Status = Online
 			list = append(list, gone)
 		}
 	}
 	return list
+}
+
+// returned reports whether a user had an entry, before a flight, that others have
+// been told is gone: the store, gone back to older data, had it again. So of who
+// came since they were not told. It is one that the flight removes with a node,
+// and of which it knows nothing else, or if data was lost, one that was hidden.
+func (f *flight) returned(tr *Transition, lost bool) bool {
+	for i := range f.causes {
+		ch, c := &f.batch.Changes[i], &f.causes[i]
+		for j := range tr.Before {
+			e := &tr.Before[j]
+			switch {
+			case !e.Status.visible():
+			case ch.Action == RemoveNode:
+				if !c.handed && e.Node == ch.Entry.Node && !f.removes(e) && !slices.ContainsFunc(tr.After, func(other Entry) bool { return other.Connection == e.Connection }) {
+					return true
+				}
+			case lost && c.seat != nil && !c.seat.shown && e.User == ch.Entry.User && e.Connection == ch.Entry.Connection:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// removes reports whether a flight is to remove an entry.
+func (f *flight) removes(e *Entry) bool {
+	return slices.ContainsFunc(f.batch.Changes, func(ch Change) bool {
+		return ch.Entry.User == e.User && (ch.Action == RemoveUser || ch.Action == Remove && ch.Entry.Connection == e.Connection)
+	})
 }
 
 // appendEvents appends to list what others see when a user who had the entries

@@ -85,8 +85,10 @@ func (s *script) randomBatch(rng *rand.Rand, scope presence.Scope, x *textbook) 
 	}
 	s.op++
 	b.Op = s.op
-	switch rng.IntN(8) {
+	switch rng.IntN(9) {
 	case 0:
+	case 8:
+		b.Bare = true
 	case 1:
 		b.Prev = uint64(rng.IntN(int(s.op)))
 	default:

@@ -144,6 +144,48 @@ var repeatCases = []testCase{
 		},
 	},
 	{
+		name: "bare",
+		why:  "A failover may give back to a node whom it has removed. Unless the node hears of it when it comes to the room again, or asks, they stay for as long as it lives.",
+		run: func(s *script) {
+			bare := func(scope presence.Scope, node string, changes ...presence.Change) presence.Batch {
+				b := s.batch(scope, node, changes...)
+				b.Bare = true
+				return b
+			}
+			for _, scope := range []presence.Scope{room("r"), everywhere("ada")} {
+				e, later := s.entry("n", "ada", "c1"), s.entry("n", "ada", "c2")
+				e.Status = presence.Offline
+				s.changes(s.update(bare(scope, "n")), 0)
+				join := bare(scope, "n", put(e))
+				s.changes(s.update(join), 1, transition("ada", nil, entries(e)))
+				s.changes(s.update(join), 1, transition("ada", nil, entries(e)))
+				s.lost(bare(scope, "n"))
+				s.lost(bare(scope, "n", put(later), removeNode("n", 5)))
+				s.holds(scope, "ada", e)
+				// What was refused is not the node's last batch.
+				next := s.batch(scope, "n", amend(e))
+				next.Prev = join.Op
+				s.update(next)
+				// Others may be there.
+				other := s.entry("m", "ada", "c3")
+				s.changes(s.update(bare(scope, "m", put(other))), 1, transition("ada", entries(e), entries(e, other)))
+				s.changes(s.update(bare(room("elsewhere"), "n")), 0)
+				s.do(scope, "k", removeUser("ada"))
+				s.update(bare(scope, "n", put(later)))
+				s.update(bare(scope, "m"))
+				s.do(scope, "n", remove("ada", "c2"))
+				s.update(bare(scope, "n"))
+			}
+			r := room("two")
+			s.do(r, "n", put(s.entry("n", "ada", "c1")), put(s.entry("n", "bob", "c2")))
+			s.do(r, "m", removeNode("n", 1))
+			s.lost(bare(r, "n"))
+			s.do(r, "m", removeNode("n", 1))
+			s.update(bare(r, "n", put(s.entry("n", "zoe", "c3"))))
+			s.lists(r, "", 5, false, "zoe")
+		},
+	},
+	{
 		name: "lost to a survivor",
 		why:  "A node that slept while others cleared its entries away has to hear of it. Otherwise its users stay missing as long as they are connected.",
 		run: func(s *script) {

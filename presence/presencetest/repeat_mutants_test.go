@@ -3,6 +3,7 @@ package presencetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wardroom/wardroom/presence"
@@ -103,6 +104,56 @@ func repeatMutants() []mutant {
 				}
 				all[b.Op] = true
 				return s.Store.Update(ctx, b)
+			}
+		})},
+		{"never surplus", "bare", true, asking(func(_ *broken, b *presence.Batch) { b.Bare = false })},
+		{"whoever is there is surplus", "bare", true, with(func(s *broken) {
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				all, _, _ := s.Store.List(ctx, b.Scope, "", 1000)
+				if out, err := s.Store.Update(ctx, b); !b.Bare || len(all) == 0 || err != nil {
+					return out, err
+				}
+				return presence.Outcome{}, presence.ErrLost
+			}
+		})},
+		{"a repeated batch is surplus", "bare", true, with(func(s *broken) {
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				all, _, _ := s.Store.List(ctx, b.Scope, "", 1000)
+				mine := slices.ContainsFunc(all, func(r presence.Record) bool {
+					return slices.ContainsFunc(r.Entries, func(e presence.Entry) bool { return e.Node == b.Node })
+				})
+				if b.Bare && mine {
+					return presence.Outcome{}, presence.ErrLost
+				}
+				return s.Store.Update(ctx, b)
+			}
+		})},
+		{"who is invisible is not surplus", "bare", true, with(func(s *broken) {
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				all, _, _ := s.Store.List(ctx, b.Scope, "", 1000)
+				b.Bare = b.Bare && slices.ContainsFunc(all, func(r presence.Record) bool { return visible(r.Entries) })
+				return s.Store.Update(ctx, b)
+			}
+		})},
+		{"surplus and done", "bare", true, with(func(s *broken) {
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				out, err := s.Store.Update(ctx, b)
+				if err != nil && b.Bare {
+					b.Bare = false
+					s.Store.Update(ctx, b)
+				}
+				return out, err
+			}
+		})},
+		{"the half cleared have no surplus", "bare", true, with(func(s *broken) {
+			half := map[string]bool{}
+			s.update = func(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+				b.Bare = b.Bare && !half[b.Node]
+				out, err := s.Store.Update(ctx, b)
+				if len(b.Changes) == 1 && b.Changes[0].Action == presence.RemoveNode {
+					half[b.Changes[0].Entry.Node] = out.More
+				}
+				return out, err
 			}
 		})},
 		{"the cleared are not told", "lost to a survivor", true, books(authorOf, nil)},

@@ -39,7 +39,7 @@ func (x *textbook) update(b presence.Batch) (presence.Outcome, error) {
 	if w := x.last[me]; w.op == b.Op {
 		w.out.Users = x.users(b.Scope)
 		return w.out, nil
-	} else if b.Prev != 0 && b.Prev != w.op {
+	} else if b.Prev != 0 && b.Prev != w.op || b.Bare && slices.ContainsFunc(x.entries[b.Scope], func(e presence.Entry) bool { return e.Node == b.Node }) {
 		return presence.Outcome{}, presence.ErrLost
 	}
 	before := slices.Clone(x.entries[b.Scope])

@@ -54,7 +54,7 @@ func TestCost(t *testing.T) {
 	do := func(scope presence.Scope, changes ...presence.Change) {
 		t.Helper()
 		op++
-		if _, err := store.Update(t.Context(), presence.Batch{Scope: scope, Node: "n", Op: op, Prev: last[scope], At: time.Now(), Changes: changes}); err != nil {
+		if _, err := store.Update(t.Context(), presence.Batch{Scope: scope, Node: "n", Op: op, Prev: last[scope], Bare: last[scope] == 0, At: time.Now(), Changes: changes}); err != nil {
 			t.Fatal(err)
 		}
 		last[scope] = op
@@ -96,11 +96,12 @@ func TestCost(t *testing.T) {
 				f        func()
 				fewUsers bool // only where the node has nobody in the room
 			}{
-				{"first join of the node", 2, 20, func() { do(room, put("ada")) }, true},
+				{"first join of the node", 2, 21, func() { do(room, put("ada")) }, true},
 				{"join", 1, 15, func() { do(room, put("bob")) }, false},
 				{"change of status", 1, 13, func() { do(room, put("bob")) }, false},
 				{"leave", 1, 14, func() { do(room, remove("bob")) }, false},
 				{"last leave of the node", 1, 15, func() { do(room, remove("ada")); last[room] = 0 }, true},
+				{"sweep of a room that was left", 1, 12, func() { do(room); last[room] = 0 }, true},
 				{"beat that releases a claim", 2, 10, beat, true},
 				{"beat", 1, 7, beat, false},
 				{"sweep of a room", 2, 15, func() { do(room) }, false},
@@ -116,5 +117,17 @@ func TestCost(t *testing.T) {
 				}
 			}
 		})
+	}
+	anew := func() {
+		op++
+		b := presence.Batch{Scope: room, Node: "next", Op: op, Bare: true, At: time.Now(), Changes: []presence.Change{
+			put("u0000"), {Action: presence.RemoveNode, Entry: presence.Entry{Node: "n"}, Limit: 2000},
+		}}
+		if _, err := store.Update(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent, _ := count.cost(anew); sent != 4 {
+		t.Errorf("a room that is written anew, and cleared: %d commands sent, want 4", sent)
 	}
 }

@@ -130,9 +130,13 @@ func (s *Store) batchArgs(b *presence.Batch, token string, tokens []string) []st
 	if b.Scope.Room == "" {
 		whose = b.Scope.User
 	}
-	args := make([]string, 0, 9+5*len(b.Changes))
+	bare := "0"
+	if b.Bare {
+		bare = "1"
+	}
+	args := make([]string, 0, 10+5*len(b.Changes))
 	args = append(args, b.Node, strconv.FormatUint(b.Op, 10), strconv.FormatUint(b.Prev, 10), strconv.FormatInt(b.At.UnixMilli(), 10),
-		whose, token, microsOf(tokenGood), microsOf(answerKept), strconv.FormatInt(s.seenKept.Milliseconds(), 10))
+		whose, token, microsOf(tokenGood), microsOf(answerKept), strconv.FormatInt(s.seenKept.Milliseconds(), 10), bare)
 	for i := range b.Changes {
 		ch := &b.Changes[i]
 		e := &ch.Entry

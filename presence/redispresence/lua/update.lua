@@ -3,8 +3,8 @@
 -- KEYS     as in scope.lua
 -- ARGV     node, Op, Prev, At in milliseconds, the user whose scope it is or
 --          "", the token under which the node has claimed the scope or 0, for
---          how long a token is good, an answer is kept and seen is kept, then
---          for each change five:
+--          how long a token is good, an answer is kept and seen is kept, whether
+--          the node must not have entries (0 or 1), then for each change five:
 --            put, user, connection, visible (0 or 1), the rest
 --            amend, as put
 --            remove, user, connection, "", ""
@@ -28,7 +28,7 @@
 -- refuses. Behind another it would be let through, for Redis stops no script
 -- half-way: so what is due is forgotten last.
 local node, op, prev, at, whose, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local good, kept, seen_kept, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], 10
+local good, kept, seen_kept, first = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], 11
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
@@ -60,7 +60,7 @@ last = last and cmsgpack.unpack(last)
 if last and last[1] == op then
   return {'ok', redis.call('HLEN', entries), #held(node, 1), last[2]}
 end
-if prev ~= '0' and not (last and last[1] == prev) then
+if prev ~= '0' and not (last and last[1] == prev) or ARGV[10] == '1' and #held(node, 1) > 0 then
   return {'lost'}
 end
 if last and less(op, last[1]) then
