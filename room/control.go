@@ -115,6 +115,7 @@ func (s *Server) obey(m Message) {
 		return
 	case KindLost:
 		s.touchSoon() // a revocation may have been among it
+		s.patrolSoon()
 		return
 	case KindRevoked:
 		s.revocations.Add(1) // before looking: see Conn.recheckSession

@@ -274,7 +274,14 @@ func (s *Server) probe() {
 // cannot fail, and is called too often to be watched for nothing.
 func (s *Server) watchAll() {
 	v, most := s.vitals, s.limits.StoreCall
-	v.store.well, v.broker.well = s.patrolSoon, s.patrolSoon
+	for _, of := range []*vital{v.store, v.broker, v.sessions, v.presence} {
+		of.well = s.patrolSoon
+	}
+	for _, store := range []any{s.store, s.presenceStore} {
+		if l, ok := store.(Lineage); ok {
+			s.lineages = append(s.lineages, l)
+		}
+	}
 	if _, local := s.store.(*memoryStore); !local {
 		w := &watch{v.store, most, func(err error) bool {
 			return is(err, ErrNoRoom, ErrRoomExists, ErrConflict, ErrRoomFull, ErrBanned, ErrLapsed, ErrTooManySanctions)

@@ -113,7 +113,8 @@ type Limits struct {
 	// after how long without it others take its users for gone, give back
 	// their places in rooms and count its connections no longer (see
 	// [WithCounter]), and PresenceSweep how often it checks that
-	// everything it wrote is still there. Defaults 30 s, 90 s and 300 s.
+	// everything it wrote is still there, unless there is reason to do so at
+	// once, as after a failover. Defaults 30 s, 90 s and 300 s.
 	PresenceBeat, PresenceTimeout, PresenceSweep time.Duration
 	// Expiring is how long before its identity expires a client is told.
 	// Default 60 s.

@@ -14,6 +14,8 @@ const (
 	// of one round are spread, and a call that fails, it is below 30 seconds.
 	patrolEvery  = 20 * time.Second
 	patrolSpread = 5 * time.Second
+	// lostSpread is that when something may be lost.
+	lostSpread = time.Second
 	// lostPause is between the loss of messages and the call of the store.
 	lostPause = 100 * time.Millisecond
 	// patrolAgain is the pause after a call that failed.
@@ -32,11 +34,13 @@ func (s *Server) patrol() {
 	timer := time.NewTimer(patrolEvery - rand.N(patrolEvery/4))
 	defer timer.Stop()
 	for {
+		urgent := false
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-timer.C:
 		case <-s.lost:
+			urgent = true
 			// What was lost in one room was probably lost in many.
 			select {
 			case <-s.ctx.Done():
@@ -45,7 +49,7 @@ func (s *Server) patrol() {
 			}
 		}
 		began := time.Now()
-		ok := s.round()
+		ok := s.round(urgent)
 		pause := patrolEvery - rand.N(patrolEvery/4) - time.Since(began)
 		if !ok {
 			pause = 0
@@ -57,26 +61,28 @@ func (s *Server) patrol() {
 // round reports whether the store could say, and do, everything. Places that
 // nobody holds are given back first, so that they keep nobody out who is looked
 // at; but where a node has very many, nobody waits for all of them.
-func (s *Server) round() bool {
+func (s *Server) round(urgent bool) bool {
 	reclaimed := make(chan bool, 1)
 	s.wg.Go(func() { reclaimed <- s.reclaim() })
 	first := time.NewTimer(reclaimFirst)
 	defer first.Stop()
 	select {
 	case ok := <-reclaimed:
-		return s.patrolOnce() && ok
+		return s.patrolOnce(urgent) && ok
 	case <-first.C:
 	}
-	ok := s.patrolOnce()
+	ok := s.patrolOnce(urgent)
 	return <-reclaimed && ok
 }
 
-// patrolSoon makes patrol look at once, because messages were lost, or the store
-// or the broker is back and may have lost something.
+// patrolSoon makes patrol and keepPresence look at once: messages were lost, or a
+// store or the broker is back, or has another past, and may have lost something.
 func (s *Server) patrolSoon() {
-	select {
-	case s.lost <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{s.lost, s.doubt} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -87,16 +93,25 @@ type beat struct {
 	seats []*seat
 }
 
-// patrolOnce reports whether the store could say everything.
-func (s *Server) patrolOnce() bool {
+// patrolOnce reports whether the store could say everything. Its calls are spread
+// over some time; when something may be lost meanwhile it ends, unless it is urgent
+// itself.
+func (s *Server) patrolOnce(urgent bool) bool {
+	spread, lost := patrolSpread, s.lost
+	if urgent {
+		spread, lost = lostSpread, nil
+	}
 	calls := beats(s.allHalls())
-	pause := min(patrolSpread/time.Duration(len(calls)+1), 100*time.Millisecond)
+	pause := min(spread/time.Duration(len(calls)+1), 100*time.Millisecond)
 	ok := true
 	for i, call := range calls {
 		if i > 0 {
 			select {
 			case <-s.ctx.Done():
 				return true
+			case <-lost:
+				s.patrolSoon()
+				return ok
 			case <-time.After(pause):
 			}
 		}

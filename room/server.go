@@ -66,9 +66,11 @@ type Server struct {
 	idle     chan struct{} // closed when draining and the last connection is gone
 
 	started       sync.Once     // see start
-	lost          chan struct{} // holds one when a broker has lost messages
+	lost          chan struct{} // holds one when something may be lost; for patrol
+	doubt         chan struct{} // the same for keepPresence
 	unsure        chan struct{} // holds one when a revocation may not have been heard
-	cancelControl []func()      // end the subscriptions of listen; connMu protects it
+	lineages      []Lineage
+	cancelControl []func() // end the subscriptions of listen; connMu protects it
 	peers         *peers
 	revocations   atomic.Int64
 
@@ -109,6 +111,7 @@ func New(opts ...Option) (*Server, error) {
 		node:          cfg.node,
 		peers:         newPeers(cfg.node, cfg.shared),
 		lost:          make(chan struct{}, 1),
+		doubt:         make(chan struct{}, 1),
 		unsure:        make(chan struct{}, 1),
 		journal:       newJournal(cfg.log, cfg.audit),
 		hooks:         cfg.hooks,
@@ -156,6 +159,10 @@ func (s *Server) start() {
 		s.wg.Go(s.keepSessions)
 		s.wg.Go(s.keepEmpty)
 		s.wg.Go(s.patrol)
+		s.wg.Go(s.keepPresence)
+		if len(s.lineages) > 0 {
+			s.wg.Go(s.descend)
+		}
 		if s.nodeStore != nil {
 			s.wg.Go(s.keepLease)
 		}

@@ -49,3 +49,11 @@ func replication(info string) (s stream) {
 	}
 	return s
 }
+
+// Strand keeps from a primary's replicas what is written to it from now on, for
+// good. Its clients notice nothing.
+func (s *Server) Strand() {
+	s.t.Helper()
+	s.Do("ACL", "SETUSER", "default", "-psync", "-sync")
+	s.Do("CLIENT", "KILL", "TYPE", "replica")
+}

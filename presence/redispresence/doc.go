@@ -37,15 +37,20 @@
 // whoever clears it away when it has died finds them all. The claims of scopes
 // that nobody is in any more are released along with the next claim or beat.
 // Nothing grows with the number of users in a room, but the pages of a list
-// with what is on them.
+// with what is on them. A sweep is two for each room that the node has users in
+// and one for each that it has just left; writing a room anew that was lost is
+// four for every 256 users.
 //
 // # What Redis must do
 //
 // Set maxmemory-policy to noeviction. What Redis loses is written anew by the
 // nodes, with their next beat if it was everything and with their next sweep if
-// it was a part (see [presence.Tracker]). In a Cluster that loses a claim in a
-// failover, together with the node that had made it before its next sweep, the
-// node's entries in that scope stay until somebody removes them.
+// it was a part; and what a failover brings back is removed by them (see
+// [presence.Tracker]). When that is to happen says [Store.Lineage]: package room
+// asks every two seconds. An ACL must allow INFO for it, and CLUSTER SLOTS in a
+// Cluster. In a Cluster that loses a claim in a failover, or that a node has left,
+// together with that node before it has swept, the node's entries in that scope
+// stay until somebody removes them.
 //
 // Entries do not expire: they wait for a node that announces who has left. When
 // all nodes are gone for good, so that none does, delete the keys.

@@ -41,6 +41,7 @@ type Store struct {
 	nodeKeys nodeKeys
 	scripts  scripts
 	claims   claims
+	lineage  redisx.Lineage
 }
 
 var _ presence.Store = (*Store)(nil)
@@ -56,6 +57,16 @@ func New(client rueidis.Client, opts ...Option) *Store {
 	}
 	s.nodeKeys = newNodeKeys(s.keys)
 	return s
+}
+
+// Lineage returns a text that is the same as long as no server of Redis that this
+// client writes to was restarted, or replaced by a replica. When it is another,
+// what was written last may be lost: have each [presence.Tracker] Sweep, as
+// package room does. It is one command, in a Cluster one and one for each
+// primary.
+func (s *Store) Lineage(ctx context.Context) (string, error) {
+	text, err := s.lineage.Ask(ctx, s.client, s.timeout)
+	return text, unavailable(err)
 }
 
 // Beat implements [presence.Store]. It is one command, and another when there

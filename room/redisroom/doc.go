@@ -85,7 +85,8 @@
 // something that is lost. Set maxmemory-policy to noeviction. Scripts must go to the primary; a client that
 // sends reads to replicas is fine, because no script here is read-only. An ACL
 // must allow INFO: without it a restart or failover is noticed only by nodes that
-// have subscribers in the room.
+// have subscribers in the room, and places that it has lost or given back only by
+// the next patrol of their node.
 //
 // The clocks of nodes and Redis should be within a second of each other:
 // the age of a message is reckoned from the publisher's time to Redis' own.

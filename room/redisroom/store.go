@@ -30,14 +30,25 @@ type Store struct {
 	config
 	circuit *redisx.Circuit
 	scripts storeScripts
+	lineage redisx.Lineage
 }
 
-var _ room.NodeStore = (*Store)(nil)
+var (
+	_ room.NodeStore = (*Store)(nil)
+	_ room.Lineage   = (*Store)(nil)
+)
 
 // NewStore returns a store. The client is the caller's and stays open.
 func NewStore(client rueidis.Client, opts ...Option) *Store {
 	cfg := options(opts)
 	return &Store{client: client, config: cfg, circuit: redisx.NewCircuit(), scripts: newStoreScripts()}
+}
+
+// Lineage implements [room.Lineage]. It is one command, in a Cluster one and one
+// for each primary.
+func (s *Store) Lineage(ctx context.Context) (string, error) {
+	text, err := s.lineage.Ask(ctx, s.client, s.timeout)
+	return text, unavailable(err)
 }
 
 // errAnswer: Redis answered in a way that is not a script's own.
