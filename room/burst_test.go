@@ -340,7 +340,7 @@ func TestBurstFails(t *testing.T) {
 	s.b.results = func(list []Result) []Result { return list[:2] }
 	s.want("one is forgotten", three(4), "[4 unavailable 5 unavailable 6 unavailable]")
 	s.b.results = func([]Result) []Result { panic("broken") }
-	s.want("a panic", three(7), "[7 internal 8 internal 9 internal]")
+	s.want("a panic", three(7), "[7 unavailable 8 unavailable 9 unavailable]")
 	s.b.results = nil
 	s.want("all is well again", three(10), "[10 11 12]")
 }

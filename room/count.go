@@ -25,9 +25,7 @@ func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix stri
 	if ok = gauge.Enter(key, most); !ok || s.counter == nil {
 		return ok
 	}
-	ctx, call := s.counterWatch.begin(ctx)
 	ok, err := s.counter.Take(ctx, prefix+key, c.id, most, s.limits.PresenceTimeout)
-	call.end(err)
 	if err == nil && !ok {
 		gauge.Leave(key)
 		return false
@@ -47,8 +45,7 @@ func (s *Server) leavePlace(gauge *limit.Gauge, key, prefix string, c *Conn) {
 // uncount stops counting a connection everywhere. Where that fails it is counted
 // until it has not been renewed for long enough.
 func (s *Server) uncount(key, id string) {
-	ctx, call := s.counterWatch.begin(s.ctx)
-	call.end(s.counter.Drop(ctx, key, id))
+	_ = s.counter.Drop(s.ctx, key, id)
 }
 
 // keepCounts renews what this node has.
@@ -71,10 +68,7 @@ func (s *Server) renewCounts() {
 		for _, c := range part {
 			leases = append(leases, c.counts()...)
 		}
-		ctx, call := s.counterWatch.begin(s.ctx)
-		err := s.counter.Renew(ctx, leases, s.limits.PresenceTimeout)
-		call.end(err)
-		if err != nil {
+		if err := s.counter.Renew(s.ctx, leases, s.limits.PresenceTimeout); err != nil {
 			return // the next may come in time
 		}
 		for _, c := range part {

@@ -253,7 +253,12 @@ func probe(err error) {
 
 func (s *Server) recovered(err *error) {
 	if p := recover(); p != nil {
-		s.journal.write(s.ctx, slog.LevelError, eventPanic, nil, slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
-		*err = &Error{Code: CodeInternal, Cause: errors.New("panic: " + fmt.Sprint(p))}
+		*err = &Error{Code: CodeInternal, Cause: s.journal.panicked(s.ctx, p)}
 	}
+}
+
+// panicked records a panic of the host's code and returns it as an error.
+func (j *journal) panicked(ctx context.Context, p any) error {
+	j.write(ctx, slog.LevelError, eventPanic, nil, slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+	return errors.New("panic: " + fmt.Sprint(p))
 }

@@ -19,6 +19,7 @@ const (
 	fails // at once
 	hangs // until the caller's context is over
 	drags // for 3 seconds, whatever the context says, and then answers
+	panics
 )
 
 func (f *frailty) become(mode int32) { f.mode.Store(mode) }
@@ -32,6 +33,8 @@ func (f *frailty) try(ctx context.Context) error {
 		return ctx.Err()
 	case drags:
 		time.Sleep(3 * time.Second)
+	case panics:
+		panic("frail")
 	}
 	return nil
 }

@@ -207,9 +207,14 @@ func (w *watch) begin(ctx context.Context) (context.Context, watchedCall) {
 	return inner, watchedCall{w, ctx, cancel, time.Now(), true}
 }
 
-// end takes the outcome of a call. That its caller has given up, or had no time
-// to begin with, says nothing.
-func (c *watchedCall) end(err error) {
+// end is deferred and takes the outcome of a call, of which a panic becomes an
+// error: most calls are made where nobody else contains it. That the caller has
+// given up, or had no time to begin with, says nothing.
+func (c *watchedCall) end(outcome *error) {
+	if p := recover(); p != nil {
+		*outcome = c.w.journal.panicked(context.Background(), p)
+	}
+	err := *outcome
 	c.cancel()
 	took := time.Since(c.began)
 	if took > c.w.most+c.w.most/5 {
@@ -315,10 +320,12 @@ func (s *Server) watchAll() {
 			return is(err, presence.ErrLapsed, presence.ErrLost)
 		}}}
 	}
-	s.counterWatch = &watch{v.counter, min(most, countCall), func(error) bool { return false }}
+	if s.counter != nil {
+		s.counter = &watchedCounter{s.counter, &watch{v.counter, min(most, countCall), func(error) bool { return false }}}
+	}
 	if _, local := s.limiter.(*limit.Memory); !local {
 		s.limiter = &limit.Fallback{
-			Primary: s.limiter, Backup: limit.NewMemory(), Timeout: limiterCall, Retry: limiterAgain,
+			Primary: &containedLimiter{s.limiter, s.journal}, Backup: limit.NewMemory(), Timeout: limiterCall, Retry: limiterAgain,
 			OnChange: func(err error) {
 				if err != nil {
 					v.limiter.fail(err, time.Now())

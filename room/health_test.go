@@ -60,8 +60,8 @@ func told(h *host, name string, failing, over int) {
 // frail runs a test with each way to fail, and sees that the server is well
 // before and, by itself, after it.
 func frail(t *testing.T, name string, part func(*parts) *frailty, test func(t *testing.T, h *host, ada *visitor), opts ...room.Option) {
-	for _, mode := range []int32{fails, hangs} {
-		t.Run(map[int32]string{fails: "fails", hangs: "hangs"}[mode], func(t *testing.T) {
+	for _, mode := range []int32{fails, hangs, panics} {
+		t.Run(map[int32]string{fails: "fails", hangs: "hangs", panics: "panics"}[mode], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := new(parts)
 				h := servePipes(t, append([]room.Option{house(), p.option()}, opts...)...)

@@ -47,7 +47,6 @@ type Server struct {
 	perIP, perUser, perNode *limit.Gauge
 	waiting                 *limit.Gauge  // not yet authenticated
 	counter                 limit.Counter // of connections on all nodes; nil: each counts its own
-	counterWatch            *watch
 
 	// calls and middleware are replaced, never changed, under setupMu.
 	setupMu    sync.Mutex

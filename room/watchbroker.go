@@ -10,39 +10,34 @@ type watchedBroker struct {
 
 func (s *watchedBroker) Publish(ctx context.Context, m Message, keep Retention) (r Receipt, err error) {
 	ctx, c := s.w.begin(ctx)
-	r, err = s.Broker.Publish(ctx, m, keep)
 	// What is not kept may have been handed to this node alone.
 	c.says = keep.Messages > 0 || m.Kind != KindMessage
-	c.end(err)
-	return r, err
+	defer c.end(&err)
+	return s.Broker.Publish(ctx, m, keep)
 }
 
 func (s *watchedBroker) Amend(ctx context.Context, m Message, author string, keep Retention) (r Receipt, err error) {
 	ctx, c := s.w.begin(ctx)
-	r, err = s.Broker.Amend(ctx, m, author, keep)
-	c.end(err)
-	return r, err
+	defer c.end(&err)
+	return s.Broker.Amend(ctx, m, author, keep)
 }
 
 func (s *watchedBroker) Subscribe(ctx context.Context, room string, deliver func(Message)) (at Position, cancel func(), err error) {
 	ctx, c := s.w.begin(ctx)
-	at, cancel, err = s.Broker.Subscribe(ctx, room, deliver)
-	c.end(err)
-	return at, cancel, err
+	defer c.end(&err)
+	return s.Broker.Subscribe(ctx, room, deliver)
 }
 
 func (s *watchedBroker) Replay(ctx context.Context, room string, ask Range) (r Page, err error) {
 	ctx, c := s.w.begin(ctx)
-	r, err = s.Broker.Replay(ctx, room, ask)
-	c.end(err)
-	return r, err
+	defer c.end(&err)
+	return s.Broker.Replay(ctx, room, ask)
 }
 
 func (s *watchedBroker) Forget(ctx context.Context, room string) (err error) {
 	ctx, c := s.w.begin(ctx)
-	err = s.Broker.Forget(ctx, room)
-	c.end(err)
-	return err
+	defer c.end(&err)
+	return s.Broker.Forget(ctx, room)
 }
 
 // watchedBatches is what a [BatchBroker] has besides.
@@ -52,22 +47,21 @@ type watchedBatches struct {
 }
 
 // PublishAll has one deadline for all. It has failed where one of them has.
-func (s *watchedBatches) PublishAll(ctx context.Context, list []Publication) []Result {
-	ctx, c := s.w.begin(ctx)
-	results := s.BatchBroker.PublishAll(ctx, list)
+func (s *watchedBatches) PublishAll(ctx context.Context, list []Publication) (results []Result) {
 	var err error
+	ctx, c := s.w.begin(ctx)
+	defer c.end(&err)
+	results = s.BatchBroker.PublishAll(ctx, list)
 	for i := range results {
 		if err = results[i].Err; err != nil {
 			break
 		}
 	}
-	c.end(err)
 	return results
 }
 
 func (s *watchedBatches) Follow(ctx context.Context, room string, deliver func(Message), delivered func()) (at Position, cancel func(), err error) {
 	ctx, c := s.w.begin(ctx)
-	at, cancel, err = s.BatchBroker.Follow(ctx, room, deliver, delivered)
-	c.end(err)
-	return at, cancel, err
+	defer c.end(&err)
+	return s.BatchBroker.Follow(ctx, room, deliver, delivered)
 }
