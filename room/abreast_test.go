@@ -52,6 +52,7 @@ func TestNodeIsBehind(t *testing.T) {
 	bob := other.in("bob", "hall")
 	ada := one.in("ada", "hall")
 	bob.expect("user_joined")
+	one.in("ada", "hall") // stays, so that she has never left: whether the other node hears that before she is back is open
 	deaf.mu.Lock()
 	deaf.deaf = true
 	deaf.mu.Unlock()

@@ -66,6 +66,11 @@ type hooks struct {
 // brings: an auth/jwtauth.Authenticator, [auth.Tickets], or an
 // [auth.AuthenticatorFunc] that looks into sessions of the host's own. Several
 // are one with [auth.Any]. There is no default: without one New fails.
+//
+// Whoever brings no token is refused without being asked about. Where a proxy in
+// front signs users in otherwise, such as by a header of its own or by TLS
+// certificates, a middleware between them checks that and puts the token there:
+// it sets the header Authorization, in place of what the client sent.
 func WithAuthenticator(a auth.Authenticator) Option {
 	return func(c *config) error {
 		if a == nil {
