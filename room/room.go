@@ -48,6 +48,11 @@ func From(system string) PublishOption { return func(m *Message, _ *Retention) {
 // again, for 5 minutes at least.
 func MessageID(id string) PublishOption { return func(m *Message, _ *Retention) { m.ID = id } }
 
+// Except leaves one connection out: in a handler the one that has called, mostly,
+// which has the reply. In the history, and so after a reconnect, the message is
+// there for everybody.
+func Except(c *Conn) PublishOption { return func(m *Message, _ *Retention) { m.Except = c.id } }
+
 // Ephemeral keeps the message out of the history.
 func Ephemeral() PublishOption { return func(_ *Message, keep *Retention) { *keep = Retention{} } }
 
