@@ -146,8 +146,8 @@ func decodeFrames(list []frame, b string) ([]frame, error) {
 		if len(b) < placeSize {
 			return list, errEntry
 		}
-		offset, length := uint48(b), int(uint32At(b[seqSize:]))
-		if b = b[placeSize:]; length > len(b) {
+		offset, length := uint48(b), uint64(uint32At(b[seqSize:]))
+		if b = b[placeSize:]; length > uint64(len(b)) {
 			return list, errEntry
 		}
 		e, err := decodeEntry(b[:length])
@@ -174,9 +174,9 @@ func decodeEntry(b string) (e entry, err error) {
 	e.Kind = room.Kind(b[8])
 	flags := b[9]
 	e.Binary, e.Redacted = flags&flagBinary != 0, flags&flagRedacted != 0
-	fromLength, headLength := int(b[10])<<8|int(b[11]), int(uint32At(b[12:]))
+	fromLength, headLength := uint64(b[10])<<8|uint64(b[11]), uint64(uint32At(b[12:]))
 	b = b[bodyFixed:]
-	if flags&^(flagBinary|flagRedacted) != 0 || fromLength > len(b) || headLength > len(b)-fromLength {
+	if flags&^(flagBinary|flagRedacted) != 0 || fromLength+headLength > uint64(len(b)) {
 		return e, errEntry
 	}
 	e.From = b[:fromLength]

@@ -60,7 +60,7 @@ func TestEntry(t *testing.T) {
 			t.Fatalf("%+v: %+v, %v", m, list, err)
 		}
 		for i, f := range list {
-			if f.gen != gen || f.Position != (room.Position{Epoch: epoch, Offset: uint64(77 + i)}) || f.seq != uint64(1<<47+5+i) {
+			if f.gen != gen || f.Position != (room.Position{Epoch: epoch, Offset: uint64(77 + i)}) || f.seq != 1<<47+5+uint64(i) {
 				t.Errorf("%+v: %+v", m, f)
 			}
 		}
@@ -137,4 +137,20 @@ func FuzzEntry(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Lengths that are more than an int has on some machines are refused like any
+// that are too much.
+func TestEnormousLengths(t *testing.T) {
+	m := room.Message{Kind: room.KindMessage, From: "ada", Data: []byte("1"), At: now()}
+	text := placed(appendBody(nil, &m, opID{}), 1)
+	const head = fixedSize - 4 // where its length is
+	if _, err := decodeEntry(text[:head] + "\xFF\xFF\xFF\xF0" + text[head+4:]); err == nil {
+		t.Error("a head of 4 GiB is taken")
+	}
+	frame := framed(strings.Repeat("g", genSize), strings.Repeat("e", epochSize), 1, text)
+	const length = beginSize + seqSize
+	if _, err := decodeFrames(nil, frame[:length]+"\xFF\xFF\xFF\xF0"+frame[length+4:]); err == nil {
+		t.Error("an entry of 4 GiB is taken")
+	}
 }
