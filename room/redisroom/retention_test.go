@@ -1,6 +1,7 @@
 package redisroom_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,27 @@ func TestRedactionAfterALongerRetention(t *testing.T) {
 	for _, m := range page.Messages {
 		if strings.Contains(string(m.Data), "secret") {
 			t.Errorf("%d still has %q", m.Offset, m.Data)
+		}
+	}
+}
+
+// What is left of a room that was deleted does not stay for as long as its log
+// would have.
+func TestForgottenRoom(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	b := node(t, server.Client(), patient())
+	for range 2 { // a room of the same name is as good as any
+		if _, err := b.Publish(t.Context(), said("room", "talk", ""), room.Keep(100, 30*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Forget(t.Context(), "room"); err != nil {
+			t.Fatal(err)
+		}
+		for key := range strings.FieldsSeq(server.Do("EVAL", "return table.concat(redis.call('KEYS', '*'), ' ')", "0")) {
+			if left, err := strconv.Atoi(server.Do("PTTL", key)); err != nil || left <= 0 || left > 10*60*1000 {
+				t.Errorf("%s has %d ms left, %v", key, left, err)
+			}
 		}
 	}
 }
