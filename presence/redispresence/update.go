@@ -105,7 +105,7 @@ func (s *Store) tokensOf(ctx context.Context, b *presence.Batch) ([]string, erro
 	}
 	ctx, cancel := redisx.Deadline(ctx, s.timeout)
 	defer cancel()
-	reply, err := redisx.Do(ctx, s.client, s.client.B().Hmget().Key(s.nodeKeys.tokens).Field(places...).Build()).ToArray()
+	reply, err := redisx.Do(ctx, s.client, redisx.Read(s.client, "HMGET", s.nodeKeys.tokens, places...)).ToArray()
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/wardroom/wardroom/internal/redisx"
 )
 
 // How often it is checked that an idle room has nothing new that did not come
@@ -49,7 +51,7 @@ func (b *Broker) checkSome(feeds []*feed, refresh bool) {
 	for _, f := range feeds {
 		if !b.lane(f.keys).health.down() && f.idle() {
 			asked = append(asked, f)
-			commands = append(commands, b.client.B().Hmget().Key(f.keys.all[0]).Field("g", "s", "e").Build())
+			commands = append(commands, redisx.Read(b.client, "HMGET", f.keys.all[0], "g", "s", "e"))
 		}
 	}
 	if refresh {

@@ -82,8 +82,11 @@
 // are never given two messages of one offset. It goes on with what is left, and
 // knows how far that was what the epochs before it had, the latest 16 of them:
 // who comes back from one has missed only what came after, unless they have seen
-// something that is lost. Set maxmemory-policy to noeviction. Scripts must go to the primary; a client that
-// sends reads to replicas is fine, because no script here is read-only. An ACL
+// something that is lost.
+//
+// Set maxmemory-policy to noeviction. Everything must go to the primary; a client
+// that sends to replicas what rueidis marks as read-only is fine, because nothing
+// here is. An ACL
 // must allow INFO: without it a restart or failover is noticed only by nodes that
 // have subscribers in the room, and places that it has lost or given back only by
 // the next patrol of their node.

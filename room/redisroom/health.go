@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wardroom/wardroom/internal/redisx"
 )
 
 // health knows whether Redis answers, or the part of a cluster that some lanes
@@ -78,7 +80,7 @@ func (h *health) suspect(c *call) bool {
 func (h *health) ask(key string) error {
 	ctx, cancel := context.WithTimeout(h.b.ctx, h.b.cfg.timeout)
 	defer cancel()
-	return h.b.client.Do(ctx, h.b.client.B().Exists().Key(key).Build()).Error()
+	return h.b.client.Do(ctx, redisx.Read(h.b.client, "EXISTS", key)).Error()
 }
 
 // probe asks for a key until Redis answers.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/wardroom/wardroom/internal/redisx"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -129,5 +130,5 @@ func (l *lane) follow(c *call, err error) {
 // lookup has the client learn of a server that it does not know yet.
 func (l *lane) lookup(ctx context.Context, key string) {
 	l.b.lines.refresh()
-	_ = l.b.client.Do(ctx, l.b.client.B().Exists().Key(key).Build()).Error()
+	_ = l.b.client.Do(ctx, redisx.Read(l.b.client, "EXISTS", key)).Error()
 }

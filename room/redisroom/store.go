@@ -117,7 +117,7 @@ func (s *Store) Record(ctx context.Context, name string) (room.Record, error) {
 	var rec room.Record
 	missing := false
 	err := s.call(ctx, func(ctx context.Context) error {
-		reply := redisx.Do(ctx, s.client, s.client.B().Hget().Key(s.roomKey(name)).Field("record").Build())
+		reply := redisx.Do(ctx, s.client, redisx.Read(s.client, "HGET", s.roomKey(name), "record"))
 		text, err := reply.ToString()
 		if missing = rueidis.IsRedisNil(err); missing {
 			return nil

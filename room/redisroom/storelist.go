@@ -67,8 +67,8 @@ func (s *Store) Seats(ctx context.Context, node string, after room.Seat, limit i
 	for ask := 1; first < shards && len(list) <= limit; {
 		commands := make(rueidis.Commands, min(ask, shards-first))
 		for i := range commands {
-			commands[i] = s.client.B().Zrangebylex().Key(s.shardKey(first+i, "held", node)).
-				Min(behind).Max("+").Limit(0, int64(limit+1-len(list))).Build()
+			commands[i] = redisx.Read(s.client, "ZRANGEBYLEX", s.shardKey(first+i, "held", node),
+				behind, "+", "LIMIT", "0", strconv.Itoa(limit+1-len(list)))
 			behind = "-"
 		}
 		first += len(commands)
@@ -120,8 +120,8 @@ func (s *Store) Empty(ctx context.Context, before time.Time, limit int) ([]room.
 		err := s.call(ctx, func(ctx context.Context) error {
 			commands := make(rueidis.Commands, shardsAtOnce)
 			for i := range commands {
-				commands[i] = s.client.B().Zrangebyscore().Key(s.shardKey((start+first+i)%shards, "empty")).
-					Min("-inf").Max("("+number(ceil(before))).Withscores().Limit(0, int64(limit-len(list))).Build()
+				commands[i] = redisx.Read(s.client, "ZRANGEBYSCORE", s.shardKey((start+first+i)%shards, "empty"),
+					"-inf", "("+number(ceil(before)), "WITHSCORES", "LIMIT", "0", strconv.Itoa(limit-len(list)))
 			}
 			replies = redisx.DoMulti(ctx, s.client, commands...)
 			for _, reply := range replies {

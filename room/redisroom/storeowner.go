@@ -91,8 +91,8 @@ func (s *Store) Owned(ctx context.Context, user string) (int, error) {
 // claims returns the next claims of a user, in order.
 func (s *Store) claims(ctx context.Context, user, after string) (claims []string, err error) {
 	err = s.call(ctx, func(ctx context.Context) error {
-		claims, err = redisx.Do(ctx, s.client, s.client.B().Zrangebylex().Key(s.ownerKey(user)).
-			Min(after).Max("+").Limit(0, claimsAtOnce).Build()).AsStrSlice()
+		claims, err = redisx.Do(ctx, s.client, redisx.Read(s.client, "ZRANGEBYLEX", s.ownerKey(user),
+			after, "+", "LIMIT", "0", strconv.Itoa(claimsAtOnce))).AsStrSlice()
 		return err
 	})
 	return claims, err
@@ -108,7 +108,7 @@ func (s *Store) named(ctx context.Context, user string, claims []string) ([]bool
 		commands := make(rueidis.Commands, len(claims))
 		for i, claim := range claims {
 			fields := strings.SplitN(claim, " ", 3)
-			commands[i] = s.client.B().Hmget().Key(s.roomKey(fields[len(fields)-1])).Field("owner", "claim").Build()
+			commands[i] = redisx.Read(s.client, "HMGET", s.roomKey(fields[len(fields)-1]), "owner", "claim")
 		}
 		for i, reply := range redisx.DoMulti(ctx, s.client, commands...) {
 			values, err := reply.AsStrSlice()
