@@ -14,8 +14,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// ErrNotConnected is what commands are answered, wrapped, while there has been
-// no Redis yet.
+// ErrNotConnected is what commands are answered, wrapped with the reason that
+// the last attempt to connect failed for, while there has been no Redis yet.
 var ErrNotConnected = errors.New("redisclient: not connected to Redis yet")
 
 const (
@@ -35,6 +35,7 @@ const (
 type Client struct {
 	absent rueidis.Client // of a Redis that never is there
 	real   atomic.Pointer[rueidis.Client]
+	reason atomic.Pointer[error] // why the last attempt failed; nil before the first
 
 	ctx    context.Context // until Close
 	cancel context.CancelFunc
@@ -74,15 +75,17 @@ func New(opt rueidis.ClientOption) (*Client, error) {
 	if opt.Dialer.Timeout == 0 {
 		opt.Dialer.Timeout = defaultDial
 	}
+	c := &Client{}
 	// It has a client's builder and its ways to fail, and no more.
-	absent, _ := rueidis.NewClient(rueidis.ClientOption{
+	c.absent, _ = rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{"none"}, ForceSingleClient: true, DisableCache: true, DisableRetry: true,
-		DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) { return nil, ErrNotConnected },
+		DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+			return nil, c.notConnected()
+		},
 	})
-	if absent == nil {
+	if c.absent == nil {
 		return nil, ErrNotConnected
 	}
-	c := &Client{absent: absent}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	real, err := rueidis.NewClient(opt)
 	switch {
@@ -94,6 +97,7 @@ func New(opt rueidis.ClientOption) (*Client, error) {
 		return nil, fmt.Errorf("redisclient: %w", err)
 	default:
 		closeIfAny(real)
+		c.reason.Store(&err)
 		c.wg.Go(func() { c.connect(opt) })
 	}
 	return c, nil
@@ -143,7 +147,16 @@ func (c *Client) connect(opt rueidis.ClientOption) {
 			return
 		}
 		closeIfAny(real)
+		c.reason.Store(&err)
 	}
+}
+
+// notConnected is ErrNotConnected with the reason, as far as there is one.
+func (c *Client) notConnected() error {
+	if reason := c.reason.Load(); reason != nil {
+		return fmt.Errorf("%w: %w", ErrNotConnected, *reason)
+	}
+	return ErrNotConnected
 }
 
 func (c *Client) set(real rueidis.Client) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,8 +81,8 @@ func TestNotUpYet(t *testing.T) {
 		},
 		"script": func() error { return rueidis.NewLuaScript("return 1").Exec(ctx, c, []string{"k"}, nil).Error() },
 	} {
-		if err := call(); !errors.Is(err, redisclient.ErrNotConnected) {
-			t.Errorf("%s: %v, want ErrNotConnected", name, err)
+		if err := call(); !errors.Is(err, redisclient.ErrNotConnected) || !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%s: %v, want ErrNotConnected because the connection is refused", name, err)
 		}
 	}
 	if d := time.Since(begin); d > 5*time.Second {
