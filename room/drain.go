@@ -27,9 +27,11 @@ func (s *Server) isDraining() bool {
 // in batches with jittered pauses, each with a goaway that says when to come
 // back and then 4200. It returns when every connection and goroutine of the
 // server is gone. When ctx ends first, what is left is cut off, and its error
-// is returned once that is gone.
+// is returned once that is gone. It waits for handlers and hooks, and so must not
+// be called in one.
 //
-// The stores, the broker and the limiter belong to the host and stay open.
+// http.Server.Shutdown knows nothing of these connections: call this one first,
+// while the other still takes requests. The stores, the broker and the limiter belong to the host and stay open.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.started.Do(func() {}) // from here on nothing is started
 	s.connMu.Lock()

@@ -36,7 +36,7 @@ func TestClient(t *testing.T) {
 	if err != nil || len(golden) == 0 {
 		t.Fatalf("no golden frames (%v)", err)
 	}
-	for _, name := range slices.Concat(tests, golden, []string{"wardroom.js", "wardroom.d.ts", "package.json", "testing/fake.js"}) {
+	for _, name := range slices.Concat(tests, golden, []string{"wardroom.js", "wardroom.d.ts", "package.json", "testing/fake.js", "README.md", "../../README.md"}) {
 		if _, err := os.ReadFile(name); err != nil {
 			t.Fatal(err)
 		}
