@@ -52,7 +52,7 @@ func run() error {
 	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on")
 	origins := flag.String("origins", "", "comma-separated origins whose pages may connect (default: the address itself)")
 	secret := flag.String("secret", "", "HS256 key of at least 32 bytes (default: a new one, so that nobody stays signed in over a restart)")
-	redis := flag.String("redis", "", "URL of a Redis to keep everything in, such as redis://127.0.0.1:6379; processes with the same one and the same -secret are one chat (default: in memory)")
+	redis := flag.String("redis", "", "URL of a Redis to keep everything in, such as redis://127.0.0.1:6379, of a Cluster (redis://c1:6379?addr=c2:6379&addr=c3:6379) or of Sentinels (redis://s1:26379?addr=s2:26379&master_set=mymaster); processes with the same one and the same -secret are one chat (default: in memory)")
 	format := flag.String("log", "text", "log format: text or json")
 	level := flag.String("level", "info", "log level: debug, info, warn or error")
 	flag.Parse()

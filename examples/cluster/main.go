@@ -11,18 +11,23 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 const (
 	lobby          = "lobby"
 	secretVariable = "WARDROOM_CLUSTER_SECRET"
 )
+
+var errInterrupted = errors.New("interrupted")
 
 func main() {
 	if err := run(); err != nil {
@@ -45,7 +50,13 @@ func run() error {
 		return serve(*node, *redis, *prefix, os.Getenv(secretVariable), logger)
 	}
 
-	s := &story{secret: rand.Text() + rand.Text()}
+	// Who has seen enough is obeyed at once, and nothing is left behind. Who
+	// insists, with a second Ctrl-C, need not wait for that.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	s := &story{ctx: ctx, secret: rand.Text() + rand.Text()}
 	if *redis == "" {
 		server, err := startRedis()
 		if err != nil {
@@ -59,13 +70,22 @@ func run() error {
 	keys := "wardroom-cluster-" + rand.Text()[:8] + ":"
 	for _, name := range []string{"a", "b", "c"} {
 		p, address, err := startNode(name, s.secret, "-redis", *redis, "-prefix", keys, fmt.Sprintf("-v=%t", *verbose))
+		if ctx.Err() != nil {
+			err = errInterrupted // whatever that has led to
+		}
+		if p != nil {
+			s.nodes = append(s.nodes, &member{process: p, name: name, address: address})
+		}
 		if err != nil {
 			return err
 		}
-		s.nodes = append(s.nodes, &member{process: p, name: name, address: address})
 	}
 	for _, act := range []func() error{s.arrivals, s.talk, s.death, s.outage, s.summary} {
-		if err := act(); err != nil {
+		err := act()
+		if ctx.Err() != nil {
+			err = errInterrupted
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,6 +93,42 @@ func TestGivenRedis(t *testing.T) {
 	}
 	if keys := redis.Do("KEYS", "*:entries"); strings.Contains(keys, "entries") {
 		t.Errorf("somebody is still there: %s", keys)
+	}
+}
+
+// Whoever interrupts it, by Ctrl-C or otherwise, is obeyed, and finds nothing
+// left behind.
+func TestInterrupted(t *testing.T) {
+	redistest.Start(t).Kill() // skips where there is no redis-server
+	for _, sign := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, os.Args[0])
+		cmd.Env = append(os.Environ(), asCluster+"=1", "TMPDIR="+dir)
+		var complaints strings.Builder
+		cmd.Stderr = &complaints
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(out); lines.Scan() && !strings.HasPrefix(lines.Text(), "Node b is killed"); {
+		}
+		if err := cmd.Process.Signal(sign); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, out)
+		err = cmd.Wait()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 || complaints.String() != "cluster: interrupted\n" {
+			t.Errorf("%v: %v and %q", sign, err, complaints.String())
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%v: left behind are %v, %v", sign, left, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/wardroom/wardroom/auth/jwtauth"
@@ -73,6 +74,7 @@ func serve(name, redis, prefix, secret string, logger *slog.Logger) error {
 	go func() { failed <- web.Serve(listener) }()
 	fmt.Println(listener.Addr())
 
+	signal.Ignore(os.Interrupt) // a Ctrl-C reaches it too, and the story ends it
 	parent := make(chan struct{})
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(parent) }()
 	select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ const patience = 60 * time.Second
 
 // A story is the cluster and who is in it.
 type story struct {
+	ctx    context.Context //nolint:containedctx // until the story is told, or interrupted
 	secret string
 	redis  *redisServer // nil when it is not ours
 	nodes  []*member
@@ -31,6 +33,15 @@ type member struct {
 }
 
 func (s *story) end() {
+	if s.redis != nil && s.ctx.Err() != nil {
+		// A Ctrl-C ends our Redis as well: nobody is there to say goodbye to.
+		for _, n := range s.nodes {
+			if !n.dead {
+				n.kill()
+				n.dead = true
+			}
+		}
+	}
 	for _, p := range s.people {
 		_, _ = p.ask(map[string]any{"type": "leave"}) // as who says goodbye
 		p.leave()
@@ -46,10 +57,15 @@ func (s *story) end() {
 func tell(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
 // until waits for something that has to happen.
-func until(what string, holds func() bool) error {
-	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+func (s *story) until(what string, holds func() bool) error {
+	for end := time.Now().Add(patience); !holds(); {
 		if time.Now().After(end) {
 			return fmt.Errorf("waited %v until %s", patience, what)
+		}
+		select {
+		case <-s.ctx.Done():
+			return errInterrupted
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	return nil
@@ -84,7 +100,7 @@ func list(names []string) string {
 // say has somebody say something until it is acknowledged.
 func (s *story) say(p *person, text string) error {
 	id := fmt.Sprintf("m%d", len(s.said)+1)
-	if err := until(p.name+" has said something", func() bool { return p.say(id, text) == nil }); err != nil {
+	if err := s.until(p.name+" has said something", func() bool { return p.say(id, text) == nil }); err != nil {
 		return err
 	}
 	s.said = append(s.said, id)
@@ -94,7 +110,7 @@ func (s *story) say(p *person, text string) error {
 // allHeard waits until everyone has heard all that was said.
 func (s *story) allHeard() error {
 	for _, p := range s.people {
-		if err := until(p.name+" has heard everything", func() bool { return len(p.ids()) >= len(s.said) }); err != nil {
+		if err := s.until(p.name+" has heard everything", func() bool { return len(p.ids()) >= len(s.said) }); err != nil {
 			return err
 		}
 	}
@@ -105,7 +121,7 @@ func (s *story) allHeard() error {
 func (s *story) seenEverywhere(names []string) error {
 	slices.Sort(names)
 	for _, p := range s.people {
-		err := until(fmt.Sprintf("%s sees %s", p.name, list(names)), func() bool {
+		err := s.until(fmt.Sprintf("%s sees %s", p.name, list(names)), func() bool {
 			got, err := p.members()
 			slices.Sort(got)
 			return err == nil && slices.Equal(got, names)
@@ -147,7 +163,7 @@ func (s *story) arrivals() error {
 		}
 		p := arrive(name, token, nodes)
 		s.people = append(s.people, p)
-		if err := until(name+" is in the lobby", func() bool { return p.where() != "" }); err != nil {
+		if err := s.until(name+" is in the lobby", func() bool { return p.where() != "" }); err != nil {
 			return err
 		}
 	}
@@ -193,7 +209,7 @@ func (s *story) death() error {
 		if !slices.Contains(there, p.name) {
 			continue
 		}
-		if err := until(p.name+" is back", func() bool { n := s.nodeOf(p); return n != nil && n != victim }); err != nil {
+		if err := s.until(p.name+" is back", func() bool { n := s.nodeOf(p); return n != nil && n != victim }); err != nil {
 			return err
 		}
 		_, recovered := p.back()
@@ -204,7 +220,7 @@ func (s *story) death() error {
 	}
 	tell("They have heard what was said while they were away.")
 	for _, p := range s.people {
-		if err := until(p.name+" hears that gus has left", func() bool { return len(p.farewells()) > 0 }); err != nil {
+		if err := s.until(p.name+" hears that gus has left", func() bool { return len(p.farewells()) > 0 }); err != nil {
 			return err
 		}
 	}
