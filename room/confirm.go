@@ -39,7 +39,8 @@ func decided(err error) error {
 
 // enact publishes what is done to a room or to somebody in it, and waits until
 // it is in force: in the hall of this node, and in those of the others, which
-// are asked. What it causes here is flushed at once.
+// are asked. What it causes here is flushed at once. It is stored already, so it
+// is published also for a caller who is gone.
 func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) error {
 	if batch == nil {
 		batch = new(transport.Batch)
@@ -52,7 +53,7 @@ func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) e
 	if h != nil {
 		h.hold(batch)
 	}
-	_, err := s.broker.Publish(ctx, m, Retention{})
+	_, err := s.broker.Publish(context.WithoutCancel(ctx), m, Retention{})
 	batch.Flush()
 	if err != nil {
 		return unavailable(err)
@@ -74,13 +75,13 @@ func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) e
 }
 
 // command tells every server, this one included, to do something about a user,
-// and waits until they have.
+// and waits until they have. As with enact a caller may be gone.
 func (s *Server) command(ctx context.Context, m Message) error {
 	s.join()
 	roll := s.peers.begin(ctx, true)
 	defer s.peers.end(roll)
 	m.Act = roll.act
-	if err := s.control(ctx, m); err != nil {
+	if err := s.control(context.WithoutCancel(ctx), m); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, actMost)

@@ -31,6 +31,9 @@ func (w *wire) Publish(ctx context.Context, m room.Message, keep room.Retention)
 	if w.off.Load() || w.cut.Load() && !said(&m) {
 		return room.Receipt{}, room.ErrUnavailable
 	}
+	if err := ctx.Err(); err != nil {
+		return room.Receipt{}, err
+	}
 	return w.Broker.Publish(ctx, m, keep)
 }
 
@@ -315,4 +318,65 @@ func TestDeadNodesAreForgotten(t *testing.T) {
 			t.Errorf("%d are remembered", known)
 		}
 	})
+}
+
+// hastyStore is of callers who are gone as soon as something is stored, and so
+// are hastySessions.
+type hastyStore struct {
+	*tether
+	stored func()
+}
+
+func (s *hastyStore) Sanction(ctx context.Context, name, user string, kind room.Sanction, until time.Time) error {
+	defer s.stored()
+	return s.tether.Sanction(ctx, name, user, kind, until)
+}
+
+func (s *hastyStore) Expel(ctx context.Context, name, user string) error {
+	defer s.stored()
+	return s.tether.Expel(ctx, name, user)
+}
+
+func (s *hastyStore) Update(ctx context.Context, rec room.Record) (room.Record, error) {
+	defer s.stored()
+	return s.tether.Update(ctx, rec)
+}
+
+func (s *hastyStore) Delete(ctx context.Context, name string) error {
+	defer s.stored()
+	return s.tether.Delete(ctx, name)
+}
+
+type hastySessions struct {
+	auth.SessionStore
+	stored func()
+}
+
+func (s *hastySessions) Revoke(ctx context.Context, r auth.Revocation) error {
+	defer s.stored()
+	return s.SessionStore.Revoke(ctx, r)
+}
+
+// What is stored is in force on every node, also when who asked for it does not
+// wait for that.
+func TestCallerIsGone(t *testing.T) {
+	for name := range acts(&host{srv: new(room.Server)}) {
+		if name == "disconnect" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				n, _ := wired(t, 2, room.WithStore(&hastyStore{&tether{store: room.NewMemoryStore().(room.NodeStore)}, cancel}),
+					room.WithSessions(&hastySessions{auth.NewMemorySessions(), cancel}))
+				bob := n[1].in("bob", "hall")
+				bob.pass(time.Second)
+				_ = acts(n[0])[name](ctx)
+				synctest.Wait()
+				if !inForce(n[1], bob, name) {
+					t.Error("it is not in force")
+				}
+			})
+		})
+	}
 }

@@ -270,7 +270,7 @@ func (s *Server) drop(ctx context.Context, name string) error {
 	}
 	err := s.enact(ctx, nil, Message{Kind: KindDeleted, Room: name, At: now()})
 	if decided(err) == nil {
-		if err := s.broker.Forget(ctx, name); err != nil {
+		if err := s.broker.Forget(context.WithoutCancel(ctx), name); err != nil {
 			return unavailable(err)
 		}
 	}

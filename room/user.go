@@ -59,5 +59,8 @@ func (c *Conn) Send(event string, data any) error {
 // back: see [User.Revoke]. It waits as that does; a node that cannot be told leaves
 // the user connected.
 func (u *User) Disconnect(ctx context.Context, reason string) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(err)
+	}
 	return u.srv.command(ctx, Message{Kind: KindDisconnect, From: u.id, Reason: reason})
 }
