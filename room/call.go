@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"github.com/go-json-experiment/json"
@@ -16,9 +17,10 @@ type call func(ctx context.Context, c *Conn, data []byte) ([]byte, error)
 
 // Handle answers the calls of clients for an event: f is called with the
 // call's data, unmarshalled, and what it returns is marshalled into the reply.
-// Data that does not fit In is answered bad_request. The last function handled
-// for an event wins, also while clients are connected. Handle panics when event
-// cannot be the name of one: 1 to 64 of A-Z a-z 0-9 _ - . and :
+// Data that does not fit In is answered bad_request, with where it does not. The
+// last function handled for an event wins, also while clients are connected.
+// Handle panics when event cannot be the name of one: 1 to 64 of A-Z a-z 0-9
+// _ - . and :
 //
 // f runs on the connection's own goroutine, after the requests before it and
 // before those behind it; ctx ends with the connection or after
@@ -35,7 +37,7 @@ func Handle[In, Out any](s *Server, event string, f func(ctx context.Context, c 
 		var in In
 		if data != nil {
 			if err := json.Unmarshal(data, &in); err != nil {
-				return nil, &Error{Code: CodeBadRequest, Message: "The data is not what this call takes."}
+				return nil, &Error{Code: CodeBadRequest, Message: misfit(err) + " is not what this call takes."}
 			}
 		}
 		out, err := f(ctx, c, in)
@@ -52,6 +54,19 @@ func Handle[In, Out any](s *Server, event string, f func(ctx context.Context, c 
 	}
 	calls[event] = h
 	s.calls.Store(&calls)
+}
+
+// misfit says where data is not what a call takes, for those who write clients.
+func misfit(err error) string {
+	var at *json.SemanticError
+	if !errors.As(err, &at) || at.JSONPointer == "" {
+		return "The data"
+	}
+	path := "data"
+	for name := range at.JSONPointer.Tokens() {
+		path = validate.PathKey(path, name)
+	}
+	return path
 }
 
 type callRoom struct{}

@@ -36,10 +36,19 @@ func TestCall(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", data, f, want)
 		}
 	}
-	for _, data := range []string{`[]`, `"tea"`, `1`, `{"choice":1}`, `{"weight":"two"}`, `{"weight":1.5}`} {
-		if e := ada.refused("bad_request", "call", `"event":"vote"`, inRoom("hall"), saying(data)); e.ID != "" {
-			t.Errorf("%s: nothing is hidden, and there is an id", data)
+	for data, where := range map[string]string{
+		`[]`: "The data", `"tea"`: "The data", `1`: "The data",
+		`{"choice":1}`: "data.choice", `{"weight":"two"}`: "data.weight", `{"weight":1.5}`: "data.weight",
+	} {
+		e := ada.refused("bad_request", "call", `"event":"vote"`, inRoom("hall"), saying(data))
+		if e.ID != "" || e.Message != where+" is not what this call takes." {
+			t.Errorf("%s: nothing is hidden, and it is %s: %+v", data, where, e)
 		}
+	}
+	room.Handle(h.srv, "count", func(_ context.Context, _ *room.Conn, in map[string][]int) (int, error) { return len(in), nil })
+	e := ada.refused("bad_request", "call", `"event":"count"`, saying(`{"what somebody wrote":[1,"two"]}`))
+	if e.Message != "data.*.1 is not what this call takes." {
+		t.Errorf("got %+v", e)
 	}
 	ada.refused("not_member", "call", `"event":"vote"`, inRoom("lounge"), saying(`{}`))
 	ada.refused("invalid_room", "call", `"event":"vote"`, inRoom("a b"), saying(`{}`))

@@ -282,7 +282,8 @@ func OnDisconnect(f func(ctx context.Context, c *Conn)) Option {
 // It is the place to ask the host's own database who belongs in a room. The
 // pattern is then Public and Standing, so that this hook alone decides, and who
 // is taken out of the database is taken out of the room with [Room.Kick]:
-// whether somebody may stay is not asked again while they are in.
+// whether somebody may stay is not asked again while they are in. Who moderates
+// such a room is in its Record.Moderators, which [Room.Update] changes.
 func OnJoin(f func(ctx context.Context, c *Conn, room string) error) Option {
 	return hook("OnJoin", f == nil, func(h *hooks) bool { was := h.join != nil; h.join = f; return was })
 }
