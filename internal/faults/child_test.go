@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -98,7 +99,8 @@ func TestNodeKilled(t *testing.T) {
 	for i := range s.nodes {
 		c.closed[i].Store(true)
 	}
-	both := &crowd{o: s.o, nodes: s.nodes, guests: append(append([]*guest(nil), s.crowd.guests...), c.guests...), closed: s.crowd.closed}
+	both := &crowd{o: s.o, nodes: s.nodes, guests: append(append([]*guest(nil), s.crowd.guests...), c.guests...), closed: s.crowd.closed, named: maps.Clone(s.crowd.named)}
+	maps.Copy(both.named, c.named)
 	err := both.arrive()
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ type crowd struct {
 	o      *oracle
 	nodes  []*node
 	guests []*guest
+	named  map[string]*guest
 	every  time.Duration // a guest says something, on average
 	// closed are nodes that nobody connects to, by index.
 	closed []atomic.Bool
@@ -41,13 +42,13 @@ var full = plan{guests: 300, halls: 12, lives: 5, every: 4 * time.Second, hoarde
 
 // gather makes a crowd and has everyone come in.
 func gather(o *oracle, nodes []*node, p plan, seed uint64) *crowd {
-	c := &crowd{o: o, nodes: nodes, every: p.every, closed: make([]atomic.Bool, len(nodes))}
+	c := &crowd{o: o, nodes: nodes, every: p.every, closed: make([]atomic.Bool, len(nodes)), named: make(map[string]*guest)}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	prefix := cmp.Or(p.prefix, "u")
 	for i := range p.guests {
 		g := &guest{
-			crowd: c, user: fmt.Sprintf("%s%d", prefix, i), rng: rand.New(rand.NewPCG(seed, uint64(i))), node: -1,
+			crowd: c, user: fmt.Sprintf("%s%d", prefix, i), status: "online", rng: rand.New(rand.NewPCG(seed, uint64(i))), node: -1,
 			rooms: []string{fmt.Sprintf("hall:%d", i%p.halls)}, pending: make(map[string][]string),
 			lost: make(chan struct{}, 1), churn: make(chan struct{}, 1),
 			views: make(map[string]*view), since: make(map[string]time.Time), held: make(map[string]bool),
@@ -60,6 +61,7 @@ func gather(o *oracle, nodes []*node, p plan, seed uint64) *crowd {
 			g.views[name] = &view{o: o, user: g.user, room: name, history: hasHistory(name)}
 		}
 		c.guests = append(c.guests, g)
+		c.named[g.user] = g
 		c.wg.Go(func() { g.run(ctx) })
 	}
 	if p.hoarder != "" {
@@ -191,7 +193,7 @@ func (c *crowd) presenceDiffers(name string, want map[string]bool) string {
 		}
 		got := make(map[string]bool)
 		for _, m := range r.Members {
-			if m.Status != "online" {
+			if g := c.named[m.User]; g != nil && !g.shown(m.Status) {
 				return fmt.Sprintf("%s asked by %s: %s is %q", name, g.user, m.User, m.Status)
 			}
 			got[m.User] = true

@@ -40,6 +40,13 @@ type guest struct {
 	held  map[string]bool      // rooms not to come back to; "" is everywhere
 	node  int                  // of the connection; -1: none
 	link  *link
+	// status is what the guest has shown itself as last, was what it did before
+	// that, until turned. While unsure is set it is not known whether others see it
+	// so: who comes back soon is seen as before.
+	status, was string
+	turned      time.Time
+	unsure      bool
+
 	leave atomic.Bool // the connection is to end
 	// revoked says that it was tried to revoke the guest's sign-in.
 	revoked atomic.Bool
@@ -68,6 +75,7 @@ func (g *guest) run(ctx context.Context) {
 		g.links++
 		g.mu.Lock()
 		g.node, g.link = i, l
+		g.unsure = g.unsure || g.status == "away"
 		g.mu.Unlock()
 		l.start()
 		g.stay(ctx, l)
@@ -133,6 +141,7 @@ func (g *guest) wake() {
 
 // stay is the life of one connection.
 func (g *guest) stay(ctx context.Context, l *link) {
+	g.show(ctx, l)
 	g.enter(ctx, l)
 	talk := time.NewTimer(g.interval())
 	defer talk.Stop()
@@ -147,7 +156,11 @@ func (g *guest) stay(ctx context.Context, l *link) {
 		case <-g.lost:
 			g.enter(ctx, l)
 		case <-talk.C:
-			g.say(ctx, l)
+			if g.rng.IntN(20) == 0 {
+				g.turn(ctx, l)
+			} else {
+				g.say(ctx, l)
+			}
 			talk.Reset(g.interval())
 		}
 	}
@@ -316,6 +329,46 @@ func (g *guest) sayLive(l *link, name string) {
 	default:
 		g.crowd.o.unspoken(id) // the connection or the membership ended
 	}
+}
+
+// turn shows the guest as away, or as online again.
+func (g *guest) turn(ctx context.Context, l *link) {
+	g.mu.Lock()
+	g.was = g.status
+	g.status = map[string]string{"online": "away", "away": "online"}[g.status]
+	g.unsure = true
+	g.mu.Unlock()
+	g.show(ctx, l)
+}
+
+// show tells the server the guest's status, where it may not know.
+func (g *guest) show(ctx context.Context, l *link) {
+	for ctx.Err() == nil {
+		g.mu.Lock()
+		status, unsure := g.status, g.unsure
+		g.mu.Unlock()
+		if !unsure {
+			return
+		}
+		err := g.timed("reply to a status", func() error { return l.ask(request{Type: "presence", Status: status}, nil, nil) })
+		if errors.Is(err, errEnded) {
+			return
+		}
+		if err == nil {
+			g.mu.Lock()
+			g.turned, g.unsure = time.Now(), false
+			g.mu.Unlock()
+			return
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
+
+// shown says that the guest may be seen with some status.
+func (g *guest) shown(status string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.unsure && (status == g.status || status == g.was && time.Since(g.turned) < time.Second)
 }
 
 func (g *guest) newID() string {

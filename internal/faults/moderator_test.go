@@ -17,6 +17,8 @@ type moderator struct {
 	within time.Duration
 	// on are the nodes that calls are made on.
 	on []*node
+	// unbanned are those whose bans were ended, by room.
+	unbanned []seatKey
 }
 
 // settleTime is how long the moderator watches after that, and more.
@@ -35,6 +37,11 @@ func (m *moderator) run(ctx context.Context) {
 			m.revoke(ctx, g)
 		}
 		pause(ctx, 100*time.Millisecond)
+	}
+	if m.c.o.losing() {
+		for _, k := range m.unbanned {
+			m.unban(k.room, k.user) // that may be lost
+		}
 	}
 }
 
@@ -92,9 +99,15 @@ func (m *moderator) ban(ctx context.Context, g *guest) {
 		m.watch(g, "ban", func() bool { return !g.isIn(name) })
 		m.closed(g, name)
 	}
+	m.unban(name, g.user)
+	m.unbanned = append(m.unbanned, seatKey{g.user, name})
+	g.hold(name, false)
+}
+
+func (m *moderator) unban(name, user string) {
 	for tries := 0; ; tries++ {
 		callCtx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		err := m.node().srv.Room(name).Unban(callCtx, g.user)
+		err := m.node().srv.Room(name).Unban(callCtx, user)
 		cancel()
 		if err == nil {
 			break
@@ -105,7 +118,6 @@ func (m *moderator) ban(ctx context.Context, g *guest) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	g.hold(name, false)
 }
 
 // closed checks that a banned guest cannot join.

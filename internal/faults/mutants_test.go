@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -263,6 +264,7 @@ func mutants() []mutant {
 		}),
 		broker("replays nothing", refused, func(b room.Broker) room.Broker { return forgetful{b} }),
 		store("keeps who has left", unequal, func(s room.Store) room.Store { return clinging{s} }),
+		{"shows all as online", unequal, func(_ int, s stores) stores { s.presence = flattering{s.presence}; return s }},
 		{"hides who is there", unequal, func(_ int, s stores) stores { s.presence = hiding{s.presence}; return s }},
 		{"counts nobody", miscounted, func(_ int, s stores) stores { s.counter = limit.NewMemoryCounter(); return s }},
 		{"counts who has gone", miscounted, func(_ int, s stores) stores { s.counter = remembering{s.counter}; return s }},
@@ -323,6 +325,16 @@ func (b forgetful) Replay(ctx context.Context, name string, r room.Range) (room.
 type clinging struct{ room.Store }
 
 func (s clinging) Dismiss(context.Context, room.Seat) (bool, error) { return false, nil }
+
+type flattering struct{ presence.Store }
+
+func (s flattering) Update(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
+	b.Changes = slices.Clone(b.Changes)
+	for i := range b.Changes {
+		b.Changes[i].Entry.Status = presence.Online
+	}
+	return s.Store.Update(ctx, b)
+}
 
 type hiding struct{ presence.Store }
 

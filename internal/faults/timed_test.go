@@ -23,7 +23,11 @@ func (w *stopwatch) timed(s stores) stores {
 		s.store = timedStore{s.store, w}
 	}
 	s.sessions = timedSessions{s.sessions, w}
-	s.presence = timedPresence{s.presence, w}
+	if more, ok := s.presence.(room.Lineage); ok {
+		s.presence = timedSharedPresence{timedPresence{s.presence, w}, more}
+	} else {
+		s.presence = timedPresence{s.presence, w}
+	}
 	s.limiter = timedLimiter{s.limiter, w}
 	s.counter = timedCounter{s.counter, w}
 	return s
@@ -101,6 +105,7 @@ func (s timedStore) Members(ctx context.Context, name, after string, most int) (
 type sharedStore interface {
 	room.NodeStore
 	room.Inspector
+	room.Lineage
 }
 
 type timedSharedStore struct {
@@ -127,6 +132,8 @@ func (s timedSharedStore) Expel(ctx context.Context, name, user string) error {
 func (s timedSharedStore) Inspect(ctx context.Context, asks []room.Inspection) ([]room.Finding, error) {
 	return s.more.Inspect(ctx, asks)
 }
+
+func (s timedSharedStore) Lineage(ctx context.Context) (string, error) { return s.more.Lineage(ctx) }
 
 var _ sharedStore = timedSharedStore{}
 
@@ -168,6 +175,11 @@ func (p timedPresence) Get(ctx context.Context, scope presence.Scope, user strin
 func (p timedPresence) List(ctx context.Context, scope presence.Scope, after string, most int) ([]presence.Record, bool, error) {
 	defer p.w.start(ctx, "Presence.List")()
 	return p.Store.List(ctx, scope, after, most)
+}
+
+type timedSharedPresence struct {
+	timedPresence
+	room.Lineage
 }
 
 type timedCounter struct {
