@@ -186,7 +186,7 @@ func (o *oracle) keeps(p place) bool {
 		return false
 	}
 	was, acked := o.ackedAt[said{room: p.room, id: o.at[p]}]
-	return !o.falls || acked && was.offset == p.offset
+	return !o.falls || acked && was == p
 }
 
 // due are the acknowledged messages of a room by now.
