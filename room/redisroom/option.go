@@ -47,8 +47,11 @@ func WithTimeout(d time.Duration) Option {
 // that fails: redis_down, redis_up and redis_subscription_lost, and at most once
 // a second redis_lost (messages that cannot be had any more), redis_unreadable
 // (what Redis has is not what this version writes) and redis_replicas_missing
-// (see [WithReplicas]). The default is to tell nobody.
+// (see [WithReplicas]). The default is to tell nobody. It panics when l is nil.
 func WithLogger(l *slog.Logger) Option {
+	if l == nil {
+		panic("redisroom: WithLogger(nil): leave it out to tell nobody")
+	}
 	return func(c *config) { c.log = l }
 }
 

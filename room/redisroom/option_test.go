@@ -16,10 +16,18 @@ func TestOptions(t *testing.T) {
 	if cfg.timeout != time.Second || cfg.replicas != 2 || cfg.keys.Key("r", "a") != "x:{r:a}" {
 		t.Errorf("the options are %+v", cfg)
 	}
-	defer func() {
-		if recover() == nil {
-			t.Error("a timeout of nothing is taken")
-		}
-	}()
-	WithTimeout(0)
+	for name, option := range map[string]func() Option{
+		"a timeout of nothing":  func() Option { return WithTimeout(0) },
+		"a logger that is none": func() Option { return WithLogger(nil) },
+		"replicas below zero":   func() Option { return WithReplicas(-1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: it is taken", name)
+				}
+			}()
+			option()
+		}()
+	}
 }
