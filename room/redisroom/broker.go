@@ -31,7 +31,9 @@ type Broker struct {
 	feeders   []*feeder
 	lines     lines
 	fills     fills
-	told      atomic.Int64 // when seldom logged last, in Unix nanoseconds
+	arrived   atomic.Int64  // bytes that the feeders have not taken yet
+	taken     chan struct{} // holds one when they have taken something
+	told      atomic.Int64  // when seldom logged last, in Unix nanoseconds
 
 	mu     sync.RWMutex     // protects what follows
 	feeds  map[string]*feed // by channel
@@ -70,7 +72,7 @@ const (
 // until the Broker is closed. Redis need not be up yet, with a client of package
 // redisclient.
 func NewBroker(client rueidis.Client, opts ...Option) *Broker {
-	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed), rooms: make(map[string]*feed), begun: make(chan struct{})}
+	b := &Broker{client: client, cfg: options(opts), publish: "PUBLISH", feeds: make(map[string]*feed), rooms: make(map[string]*feed), begun: make(chan struct{}), taken: make(chan struct{}, 1)}
 	_, _ = rand.Read(b.node[:]) // it does not fail
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range runtime.GOMAXPROCS(0) {

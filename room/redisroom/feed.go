@@ -209,11 +209,14 @@ func (f *feed) hand(m room.Message) {
 	}
 }
 
-// lose tells the subscribers that messages are lost. The caller holds mu.
+// lose tells the subscribers that messages are lost, up to the one that the feed
+// is at; but for those who came behind it. The caller holds mu.
 func (f *feed) lose() {
 	f.b.lost(f.keys.room)
 	for _, s := range f.subs {
-		f.tell(s, room.KindLost)
+		if s.after == 0 || s.after < f.seq {
+			f.tell(s, room.KindLost)
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
 package redisroom
 
 // A feeder takes what comes through the channels of some rooms, so that the
-// connection's reader has nothing to wait for but a full queue. When that is
-// full it does wait, and Redis with it.
+// connection's reader has nothing to wait for but a full queue, or one with much
+// in it. Then it does wait, and Redis with it.
 type feeder struct {
 	b  *Broker
 	in chan arrival
@@ -18,6 +18,9 @@ type arrival struct {
 
 const (
 	feederQueue = 1024
+	// maxArrived is how many bytes wait for all feeders together before the
+	// readers do.
+	maxArrived = 32 << 20
 	// feederLot is how many arrivals are taken before the subscribers are told
 	// that this is all for now.
 	feederLot = 64
@@ -29,9 +32,26 @@ func (b *Broker) arrive(channel, text string) {
 	if f == nil {
 		return
 	}
+	for b.arrived.Load() >= maxArrived {
+		select {
+		case <-b.taken:
+		case <-b.ctx.Done():
+			return
+		}
+	}
+	b.arrived.Add(int64(len(text)))
 	select {
 	case f.feeder.in <- arrival{f, text}:
 	case <-b.ctx.Done():
+	}
+}
+
+// took notes that something that had arrived was taken.
+func (b *Broker) took(text string) {
+	b.arrived.Add(-int64(len(text)))
+	select {
+	case b.taken <- struct{}{}:
+	default:
 	}
 }
 
@@ -81,4 +101,5 @@ func (w *feeder) take(a arrival) {
 	}
 	clear(list)
 	w.frames = list[:0]
+	w.b.took(a.text)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 type aside struct {
 	server *redistest.Server
 	deaf   atomic.Bool
+	b      *Broker
 	other  *Broker
 	heard  chan room.Message
 }
@@ -28,12 +30,12 @@ type aside struct {
 func newAside(t *testing.T, name string) *aside {
 	t.Helper()
 	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000)}
-	b := NewBroker(deafClient{a.server.Client(), &a.deaf})
-	t.Cleanup(b.Close)
+	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf})
+	t.Cleanup(a.b.Close)
 	a.other = NewBroker(a.server.Client(), WithTimeout(20*time.Second))
 	t.Cleanup(a.other.Close)
 	for end := time.Now().Add(20 * time.Second); ; {
-		_, cancel, err := b.Subscribe(t.Context(), name, func(m room.Message) { a.heard <- m })
+		_, cancel, err := a.b.Subscribe(t.Context(), name, func(m room.Message) { a.heard <- m })
 		if err == nil {
 			t.Cleanup(cancel)
 			return a
@@ -222,4 +224,77 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// Who came after what is lost has lost nothing.
+func TestLossOfOthers(t *testing.T) {
+	t.Parallel()
+	a := newAside(t, "room")
+	a.deaf.Store(true)
+	a.say(t, "room", "too large to be had again", strings.Repeat("x", maxTail+1), room.Retention{})
+	heard := make(chan room.Message, 10)
+	for end := time.Now().Add(20 * time.Second); ; {
+		_, cancel, err := a.b.Subscribe(t.Context(), "room", func(m room.Message) { heard <- m })
+		if err == nil {
+			defer cancel()
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	a.deaf.Store(false)
+	a.say(t, "room", "end", "", room.Retention{})
+	for i, ear := range []chan room.Message{a.heard, heard} {
+		var kinds []room.Kind
+		for len(kinds) == 0 || kinds[len(kinds)-1] != room.KindMessage {
+			select {
+			case m := <-ear:
+				kinds = append(kinds, m.Kind)
+			case <-time.After(30 * time.Second):
+				t.Fatalf("ear %d heard %v and no end", i, kinds)
+			}
+		}
+		if want := []room.Kind{room.KindLost, room.KindMessage}[i:]; !slices.Equal(kinds, want) {
+			t.Errorf("ear %d heard %v, want %v", i, kinds, want)
+		}
+	}
+}
+
+// What comes faster than subscribers take it waits in Redis, which has a limit
+// for it, and not here.
+func TestSlowSubscriber(t *testing.T) {
+	const some, size = 64, 1 << 20
+	server := redistest.Start(t, "--client-output-buffer-limit", "pubsub 0 0 0")
+	b, other := NewBroker(server.Client(), WithTimeout(20*time.Second)), NewBroker(server.Client(), WithTimeout(20*time.Second))
+	defer b.Close()
+	defer other.Close()
+	var heard atomic.Int64
+	before := heap()
+	begun, blocked := make(chan struct{}, some), make(chan struct{})
+	_, cancel, err := b.Subscribe(t.Context(), "room", func(room.Message) {
+		begun <- struct{}{}
+		<-blocked
+		heard.Add(1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	for range some {
+		m := room.Message{Kind: room.KindMessage, Room: "room", Data: make([]byte, size), At: now()}
+		if _, err := other.Publish(t.Context(), m, room.Keep(some, time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	time.Sleep(time.Second) // for what comes to have come
+	if more := heap() - before; more > maxArrived+16<<20 {
+		t.Errorf("%d MiB are waiting", more>>20)
+	}
+	close(blocked)
+	for end := time.Now().Add(30 * time.Second); heard.Load() < some; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d are heard", heard.Load(), some)
+		}
+	}
 }
