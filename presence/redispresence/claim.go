@@ -108,6 +108,29 @@ func (cs *claims) forget(c *claim) {
 	}
 }
 
+// held is the token with which a node of this process has claimed a scope, empty
+// when it has not.
+func (cs *claims) held(name string, scope presence.Scope) string {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if n := cs.nodes[name]; n != nil && n.scopes[scope] != nil {
+		return n.scopes[scope].token
+	}
+	return ""
+}
+
+// cleared notes that what a node has claimed is released, because it has nothing
+// there any more and may write nothing under that claim.
+func (cs *claims) cleared(name string, scope presence.Scope, token string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if n := cs.nodes[name]; n != nil {
+		if c := n.scopes[scope]; c != nil && c.calls == 0 && c.token == token {
+			cs.forget(c)
+		}
+	}
+}
+
 // release takes up to so many spare claims, as arguments for a script. From now
 // on they are claimed anew by who needs them, be that before or after Redis
 // has dropped them.

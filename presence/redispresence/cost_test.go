@@ -127,7 +127,10 @@ func TestCost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if sent, _ := count.cost(anew); sent != 4 {
-		t.Errorf("a room that is written anew, and cleared: %d commands sent, want 4", sent)
+	if sent, _ := count.cost(anew); sent != 3 {
+		t.Errorf("a room that is written anew, and cleared: %d commands sent, want 3", sent)
+	}
+	if got := placesIn(t, server.Client()); len(got) != 1 || got[0] != "4:nextrr" {
+		t.Errorf("then these are claimed: %q", got)
 	}
 }

@@ -39,7 +39,7 @@
 // Nothing grows with the number of users in a room, but the pages of a list
 // with what is on them. A sweep is two for each room that the node has users in
 // and one for each that it has just left; writing a room anew that was lost is
-// four for every 256 users.
+// three for every 256 users.
 //
 // # What Redis must do
 //

@@ -23,7 +23,8 @@ var errOld = fmt.Errorf("%w: the node has made a later batch", ErrUnavailable)
 
 // Update implements [presence.Store]. It is one command; two, where the node
 // writes entries and builds upon nothing, or builds upon what it has there
-// without a change; and three where it clears a dead node away.
+// without a change. Clearing a node away is one more, and another where that was
+// of another process.
 func (s *Store) Update(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return presence.Outcome{}, fmt.Errorf("redispresence: update: %w", err)
@@ -76,6 +77,7 @@ func (s *Store) update(ctx context.Context, c *claim, b *presence.Batch) (out pr
 			// Behind the changes, so that the scope is not lost in between.
 			var places []string
 			for i := 0; i+1 < len(cleared); i += 2 {
+				s.claims.cleared(cleared[i], b.Scope, cleared[i+1])
 				places = append(places, place(cleared[i], b.Scope), cleared[i+1])
 			}
 			return out, holds, s.release(ctx, places)
@@ -92,31 +94,41 @@ func writes(b *presence.Batch) bool {
 }
 
 // tokensOf returns the tokens with which the nodes that are to be removed have
-// claimed the scope, in the order of the changes, "0" for none.
+// claimed the scope, in the order of the changes, "0" for none. Redis is asked
+// for those of other processes.
 func (s *Store) tokensOf(ctx context.Context, b *presence.Batch) ([]string, error) {
-	var places []string
+	var tokens, places []string
 	for i := range b.Changes {
-		if b.Changes[i].Action == presence.RemoveNode {
-			places = append(places, place(b.Changes[i].Entry.Node, b.Scope))
+		if b.Changes[i].Action != presence.RemoveNode {
+			continue
 		}
+		name := b.Changes[i].Entry.Node
+		token := s.claims.held(name, b.Scope)
+		if token == "" {
+			places = append(places, place(name, b.Scope))
+		}
+		tokens = append(tokens, token)
 	}
 	if places == nil {
-		return nil, nil
+		return tokens, nil
 	}
 	ctx, cancel := redisx.Deadline(ctx, s.timeout)
 	defer cancel()
-	reply, err := redisx.Do(ctx, s.client, redisx.Read(s.client, "HMGET", s.nodeKeys.tokens, places...)).ToArray()
+	reply, err := redisx.Do(ctx, s.client, s.client.B().Hmget().Key(s.nodeKeys.tokens).Field(places...).Build()).ToArray()
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	if len(reply) != len(places) {
 		return nil, errAnswer
 	}
-	tokens := make([]string, len(reply))
-	for i := range reply {
-		if tokens[i], err = reply[i].ToString(); err != nil {
+	for i := range tokens {
+		if tokens[i] != "" {
+			continue
+		}
+		if tokens[i], err = reply[0].ToString(); err != nil {
 			tokens[i] = "0"
 		}
+		reply = reply[1:]
 	}
 	return tokens, nil
 }
