@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wardroom/wardroom/room"
+	"github.com/wardroom/wardroom/validate"
 )
 
 type vote struct {
@@ -156,4 +157,33 @@ func TestCallsOfOneConnectionKeepOrder(t *testing.T) {
 	close(release)
 	ada.reply(50)
 	ada.reply(51)
+}
+
+// What breaks a rule for content is told with its place, unless that is all of
+// it, and without what somebody wrote.
+func TestFaultsSayWhere(t *testing.T) {
+	short := validate.Rules{
+		Limits: validate.Limits{Keys: 2, TextChars: 5},
+		Schema: validate.SchemaFunc(func(data []byte) error {
+			if string(data) == `{"option":4}` {
+				return &validate.Error{Code: validate.CodeBadRequest, Path: "data.option", Message: "There are three options."}
+			}
+			return nil
+		}),
+	}
+	h := serve(t, room.WithRooms("hall", room.Settings{Permission: room.Public, Rules: &short}))
+	ada := h.in("ada", "hall")
+	for data, want := range map[string]string{
+		`{"option":4}`:                     "There are three options. (data.option)",
+		`{"a":[{"b":1,"c":2,"d":3}]}`:      "An object has more than 2 keys. (data.a[0])",
+		`{"my diary":{"b":1,"c":2,"d":3}}`: "An object has more than 2 keys. (data.*)",
+		`{"b":1,"c":2,"d":3}`:              "An object has more than 2 keys.",
+		`"too long"`:                       "The text is longer than 5 characters.",
+	} {
+		f := ada.request("message", inRoom("hall"), saying(data))
+		if f.Error == nil || f.Error.Message != want || f.Error.ID != "" {
+			t.Errorf("%s: got %s, want %q", data, f, want)
+		}
+	}
+	ada.silent()
 }

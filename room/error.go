@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wardroom/wardroom/internal/wire"
@@ -127,7 +128,7 @@ func public(err error) *Error {
 	case errors.As(err, &e):
 		return e.sound()
 	case errors.As(err, &v):
-		return &Error{Code: Code(v.Code), Message: v.Message, Cause: v.Cause}
+		return &Error{Code: Code(v.Code), Message: v.Message + place(v.Path), Cause: v.Cause}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: CodeTimeout, Cause: err}
 	case errors.Is(err, ErrUnavailable):
@@ -135,6 +136,15 @@ func public(err error) *Error {
 	default:
 		return &Error{Code: CodeInternal, Cause: err}
 	}
+}
+
+// place is where in the data something is wrong, for those who write clients.
+// Of what is no more than a text there is nothing to say.
+func place(path string) string {
+	if !strings.ContainsAny(path, ".[") {
+		return ""
+	}
+	return " (" + path + ")"
 }
 
 // sound is e, or an internal error where the host has given e a code that
