@@ -159,6 +159,29 @@ func (r *Room) Presence(ctx context.Context, user string) (presence.Member, erro
 	return r.srv.presenceOf(ctx, r.name, user)
 }
 
+// PresenceList returns a page of up to limit users, or Limits.Page when it is 0,
+// whom others see in the room, each with status and meta, in the order of their
+// IDs. The first page is behind "", the next one behind Page.Next. Who is
+// invisible is not among them, but among [Room.Members].
+func (r *Room) PresenceList(ctx context.Context, after string, limit int) (presence.Page, error) {
+	if err := r.check(); err != nil {
+		return presence.Page{}, err
+	}
+	s := r.srv
+	if limit <= 0 {
+		limit = s.limits.Page
+	}
+	s.start()
+	if s.tracker == nil {
+		return presence.Page{}, refuse(CodeUnavailable) // shut down before it was used
+	}
+	page, err := s.tracker.List(ctx, r.name, presence.Query{After: after, Limit: limit})
+	if err != nil {
+		return presence.Page{}, unavailable(err)
+	}
+	return page, nil
+}
+
 // Presence returns how present a user is anywhere. It is known only where
 // [OnPresence] is used.
 func (u *User) Presence(ctx context.Context) (presence.Member, error) {

@@ -187,7 +187,8 @@ func (r *Room) Delete(ctx context.Context) error {
 
 // Members returns up to limit users, or Limits.Page when it is 0, in the order
 // of their IDs, and whether there are more. The first page is behind "", the
-// next one behind the last ID of the one before. The caller owns the slice.
+// next one behind the last ID of the one before. The caller owns the slice. How
+// present they are is what [Room.PresenceList] says.
 func (r *Room) Members(ctx context.Context, after string, limit int) ([]Member, bool, error) {
 	if err := r.check(); err != nil {
 		return nil, false, err

@@ -38,6 +38,7 @@ func TestSlipsOfTheHost(t *testing.T) {
 	reading := []act{
 		{"record", func(r *room.Room, _ string) error { _, err := r.Record(ctx); return err }},
 		{"members", func(r *room.Room, _ string) error { _, _, err := r.Members(ctx, "", 0); return err }},
+		{"presence", func(r *room.Room, _ string) error { _, err := r.PresenceList(ctx, "", 0); return err }},
 		{"history", func(r *room.Room, _ string) error { _, err := r.History(ctx, room.Range{}); return err }},
 	}
 	check := func(list []act, name, user string, want error) {
@@ -102,6 +103,10 @@ func TestPagesOfTheHost(t *testing.T) {
 	members, more, err := h.srv.Room("hall").Members(t.Context(), "", 0)
 	if err != nil || len(members) != 2 || !more {
 		t.Errorf("members: %v, %v, %v", members, more, err)
+	}
+	present, err := h.srv.Room("hall").PresenceList(t.Context(), "", 0)
+	if err != nil || len(present.Members) != 2 || present.Next != "bob" {
+		t.Errorf("presence: %+v, %v", present, err)
 	}
 	page, err := h.srv.Room("hall").History(t.Context(), room.Range{Newest: true})
 	if err != nil || len(page.Messages) != 2 || !page.More || page.Messages[1].Offset != 3 {
