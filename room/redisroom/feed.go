@@ -29,6 +29,7 @@ type feed struct {
 	seq     uint64
 	at      room.Position
 	roots   []string // the first generations so far, the present one last
+	marks   []mark   // where it left the generations before, the last one last
 	subs    []*subscriber
 	pending []frame // that came while there was a gap
 	asked   int     // how many of them had come when Redis was asked to fill it
@@ -40,6 +41,12 @@ type feed struct {
 	handed  bool // subscribers were called, and not told yet that this is all
 
 	fed bool // something came since the last rest; the feeder's alone
+}
+
+// mark is what a feed had of a generation when that was over.
+type mark struct {
+	gen string
+	seq uint64
 }
 
 type feedState uint8

@@ -3,6 +3,7 @@ package redisroom
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 	fillAgain   = 50 * time.Millisecond
 	fillTimeout = 2 * time.Second
 	maxRoots    = 8
+	maxMarks    = 4
 )
 
 func (q *fills) start(b *Broker) {
@@ -123,24 +125,68 @@ type missing struct {
 // whether the feed is live again.
 func (f *feed) fillOnce() bool {
 	for {
-		ctx, cancel := context.WithTimeout(f.b.ctx, fillTimeout)
 		gen, seq := f.ask()
-		args := f.b.args(nil, 1)
-		args[2], args[3] = gen, seq
-		reply, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
-		cancel()
-		if err != nil {
-			return false
+		m, ok := f.after(gen, seq)
+		for _, old := range f.forks(m) {
+			if !ok {
+				break
+			}
+			var since missing
+			if since, ok = f.after(old.gen, strconv.FormatUint(old.seq, 10)); since.outcome != unrelated {
+				m, m.outcome = since, partly // what came after the mark is lost
+				break
+			}
 		}
-		m, err := decodeMissing(reply)
-		if err != nil {
-			f.b.unreadable(f.keys.room, err)
+		if !ok {
 			return false
 		}
 		if f.apply(m) {
 			return true
 		}
 	}
+}
+
+// after asks what a room has that comes after a place, and says whether it was
+// told.
+func (f *feed) after(gen, seq string) (missing, bool) {
+	ctx, cancel := context.WithTimeout(f.b.ctx, fillTimeout)
+	defer cancel()
+	args := f.b.args(nil, 1)
+	args[2], args[3] = gen, seq
+	reply, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
+	if err != nil {
+		return missing{}, false
+	}
+	m, err := decodeMissing(reply)
+	if err != nil {
+		f.b.unreadable(f.keys.room, err)
+	}
+	return m, err == nil
+}
+
+// forks are the places, the last first, at which the state that Redis has now
+// may have parted from the one that the feed has followed. A primary that was
+// back before it was told that it is none any more has gone on from one of them,
+// and its successor too.
+func (f *feed) forks(m missing) []mark {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m.outcome != unrelated || !slices.Contains(f.roots, m.root) {
+		return nil
+	}
+	list := slices.Clone(f.marks)
+	slices.Reverse(list)
+	return list
+}
+
+// leave notes how far the feed had the generation before, and begins a new one.
+// The caller holds mu.
+func (f *feed) leave(had uint64, gen string) {
+	if f.gen != gen {
+		f.marks = append(f.marks, mark{f.gen, had})
+		f.marks = f.marks[max(0, len(f.marks)-maxMarks):]
+	}
+	f.gen = gen
 }
 
 // ask is known for who is about to ask Redis what is missing.
@@ -161,6 +207,7 @@ func (f *feed) apply(m missing) bool {
 		// already cannot be said.
 		m.before, m.list, m.more = m.place, nil, false
 	}
+	had := f.seq
 	switch {
 	case m.outcome != follows:
 		f.seq, f.at = m.before.seq, m.before.at
@@ -175,7 +222,7 @@ func (f *feed) apply(m missing) bool {
 	case f.at.Epoch != m.at.Epoch:
 		f.renew(m.before.at)
 	}
-	f.gen = m.gen
+	f.leave(had, m.gen)
 	for _, e := range m.list {
 		if e.seq <= f.seq {
 			continue

@@ -20,9 +20,9 @@ import (
 )
 
 // pair is a primary and a replica that has what it has.
-func pair(t testing.TB) (primary, replica *redistest.Server) {
+func pair(t testing.TB, args ...string) (primary, replica *redistest.Server) {
 	t.Helper()
-	primary = redistest.Start(t)
+	primary = redistest.Start(t, args...)
 	host, port, _ := strings.Cut(primary.Addr(), ":")
 	replica = redistest.Start(t, "--replicaof", host+" "+port)
 	for end := time.Now().Add(patience); !strings.Contains(replica.Do("INFO", "replication"), "master_link_status:up"); time.Sleep(10 * time.Millisecond) {
