@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +84,28 @@ func ExampleOnJoin() {
 	fmt.Println(bob.ExpectRemoved("team:7", "kicked").Reason)
 	// Output:
 	// You have left the team.
+}
+
+// What the handshake's request tells, kept with the connection.
+func ExampleConn_SetValue() {
+	t := beginTest()
+	defer t.end()
+
+	type device struct{} // a key of the application's own
+	srv := roomtest.NewServer(t,
+		room.WithRooms("lobby", room.Settings{Permission: room.Public}),
+		room.OnConnect(func(_ context.Context, c *room.Conn, r *http.Request) error {
+			c.SetValue(device{}, r.UserAgent())
+			return nil
+		}),
+	)
+	room.Handle(srv.Server, "device", func(_ context.Context, c *room.Conn, _ any) (any, error) {
+		return c.Value(device{}), nil
+	})
+	ada := srv.Connect(t, "ada", roomtest.WithHeader("User-Agent", "Phone/1.0"))
+	fmt.Println(roomtest.Call[string](ada, "", "device", nil))
+	// Output:
+	// Phone/1.0
 }
 
 // A hook that rewrites what is said and refuses some of it.
