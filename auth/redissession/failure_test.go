@@ -299,3 +299,34 @@ func TestNotJSON(t *testing.T) {
 		t.Errorf("Put: %v", err)
 	}
 }
+
+// While Redis is known to be away nobody waits for it, and it is found to be back.
+func TestAway(t *testing.T) {
+	server := redistest.Start(t)
+	const timeout = 300 * time.Millisecond
+	sessions := redissession.NewSessions(server.Client(), redissession.WithTimeout(timeout))
+	tickets := redissession.NewTickets(server.Client(), redissession.WithTimeout(timeout))
+	ofSessions := calls(sessions, tickets, create(t, sessions, user("ada")).ID)
+	ofTickets := make(map[string]func(context.Context) error)
+	for _, name := range []string{"Put", "Take"} {
+		ofTickets[name] = ofSessions[name]
+		delete(ofSessions, name)
+	}
+	server.Pause()
+	for _, all := range []map[string]func(context.Context) error{ofSessions, ofTickets} {
+		for range 2 { // until it is known
+			refuseAll(t, "paused", all)
+		}
+		began := time.Now()
+		const rounds = 10
+		for range rounds {
+			refuseAll(t, "paused", all)
+		}
+		if took := time.Since(began); took > rounds*time.Duration(len(all))*timeout/2 {
+			t.Errorf("%d calls took %v", rounds*len(all), took)
+		}
+	}
+	server.Resume()
+	eventually(t, "Get", func() error { return ofSessions["Get"](t.Context()) })
+	eventually(t, "Put", func() error { return ofTickets["Put"](t.Context()) })
+}

@@ -14,12 +14,13 @@ type Option func(*config)
 type config struct {
 	keys    redisx.Keys
 	timeout time.Duration
+	circuit *redisx.Circuit
 	ttl     time.Duration
 	most    int
 }
 
 func options(opts []Option) config {
-	cfg := config{keys: redisx.NewKeys(""), timeout: redisx.DefaultTimeout, ttl: auth.DefaultSessionTTL, most: 1000}
+	cfg := config{keys: redisx.NewKeys(""), timeout: redisx.DefaultTimeout, circuit: redisx.NewCircuit(), ttl: auth.DefaultSessionTTL, most: 1000}
 	for _, opt := range opts {
 		opt(&cfg)
 	}

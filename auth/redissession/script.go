@@ -67,10 +67,29 @@ type step struct {
 }
 
 // pipeline makes calls in one round trip, or in two where Redis does not know the scripts. In a Cluster it is as many for
-// each node, at the same time.
+// each node, at the same time, and Redis is there when one of them answers.
 func pipeline(ctx context.Context, c rueidis.Client, cfg *config, steps []step) []rueidis.RedisResult {
-	ctx, cancel := redisx.Deadline(ctx, cfg.timeout)
-	defer cancel()
+	var results []rueidis.RedisResult
+	err := cfg.circuit.Do(ctx, cfg.timeout, func(ctx context.Context) (err error) {
+		results = exchange(ctx, c, steps)
+		for _, r := range results {
+			err = r.Error()
+			if _, own := rueidis.IsRedisErr(err); err == nil || own {
+				return nil
+			}
+		}
+		return err
+	})
+	if results == nil {
+		results = make([]rueidis.RedisResult, len(steps))
+		for i := range results {
+			results[i] = rueidis.NewErrorResult(err)
+		}
+	}
+	return results
+}
+
+func exchange(ctx context.Context, c rueidis.Client, steps []step) []rueidis.RedisResult {
 	commands := make(rueidis.Commands, len(steps))
 	for i, s := range steps {
 		commands[i] = c.B().Evalsha().Sha1(s.script.sha).Numkeys(int64(len(s.keys))).Key(s.keys...).Arg(s.args...).Build()

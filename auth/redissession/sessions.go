@@ -18,7 +18,8 @@ import (
 
 // Sessions is an [auth.SessionStore] in Redis. It has no goroutine and needs no closing. It is safe for concurrent use.
 //
-// Each method is one round trip, but for Touch of very many; see there. An error of Redis is an [auth.ErrUnavailable].
+// Each method is one round trip, but for Touch of very many; see there. An error of Redis is an [auth.ErrUnavailable], and
+// comes at once while Redis is known to be away.
 type Sessions struct {
 	client rueidis.Client
 	config
@@ -55,7 +56,11 @@ func (s *Sessions) run(ctx context.Context, script redisx.Script, tag string, ar
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reply, err := script.Run(ctx, s.client, s.timeout, auth.ErrUnavailable, s.userKeys(tag), args)
+	var reply []rueidis.RedisMessage
+	err := s.circuit.Do(ctx, s.timeout, func(ctx context.Context) (err error) {
+		reply, err = script.Run(ctx, s.client, 0, auth.ErrUnavailable, s.userKeys(tag), args)
+		return err
+	})
 	if err != nil {
 		return nil, unavailable(err)
 	}

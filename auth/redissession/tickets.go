@@ -20,7 +20,7 @@ const maxTicketsPerUser = 16
 // Tickets is an [auth.TicketStore] in Redis. It has no goroutine and needs no closing. It is safe for concurrent use.
 //
 // Of a user it keeps the last 16 tickets that were put, whether they were taken or not. An error of Redis is an
-// [auth.ErrUnavailable].
+// [auth.ErrUnavailable], and comes at once while Redis is known to be away.
 type Tickets struct {
 	client rueidis.Client
 	config
@@ -82,11 +82,16 @@ func (s *Tickets) Take(ctx context.Context, key string) (auth.Ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return auth.Ticket{}, err
 	}
-	ctx, cancel := redisx.Deadline(ctx, s.timeout)
-	defer cancel()
-	kept, err := redisx.Do(ctx, s.client, s.client.B().Getdel().Key(s.key(key)).Build()).ToString()
+	kept, missing := "", false
+	err := s.circuit.Do(ctx, s.timeout, func(ctx context.Context) (err error) {
+		kept, err = redisx.Do(ctx, s.client, s.client.B().Getdel().Key(s.key(key)).Build()).ToString()
+		if missing = rueidis.IsRedisNil(err); missing {
+			return nil
+		}
+		return err
+	})
 	switch {
-	case rueidis.IsRedisNil(err):
+	case missing:
 		return auth.Ticket{}, auth.ErrTicketNotFound
 	case err != nil:
 		return auth.Ticket{}, unavailable(err)
