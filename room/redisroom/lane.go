@@ -26,6 +26,12 @@ type lane struct {
 
 	mu    sync.Mutex // protects queue
 	queue []*call
+
+	// later are calls whose slot is on its way from one server of a cluster to
+	// another, which may take longer than the others should wait, and since is
+	// when the first of them came. They are run's alone.
+	later []*call
+	since time.Time
 }
 
 // call is one call of a script.
@@ -235,13 +241,19 @@ func (l *lane) take(batch []*call) []*call {
 // run sends what gathers until the broker is closed.
 func (l *lane) run() {
 	var batch []*call
+	again := time.NewTimer(pause)
+	defer again.Stop()
 	for {
-		batch = l.take(batch[:0])
+		batch = l.take(l.due(batch[:0]))
 		if len(batch) == 0 {
+			if len(l.later) > 0 {
+				again.Reset(pause)
+			}
 			select {
 			case <-l.b.ctx.Done():
 				return
 			case <-l.wake:
+			case <-again.C:
 			}
 			continue
 		}
@@ -326,8 +338,16 @@ func (l *lane) attempt(ctx context.Context, batch []*call) []*call {
 			l.health.answered()
 			l.b.few()
 		}
+		if onItsWay(err) {
+			l.health.answered()
+			if len(l.later) == 0 {
+				l.since = time.Now()
+			}
+			l.later = append(l.later, c)
+			continue
+		}
 		// When there is hardly any time left no replica will come in it.
-		if few && time.Until(c.deadline) >= leastWait || err != nil && !few && repeatable(err) {
+		if few && time.Until(c.deadline) >= leastWait || err != nil && !few && (c.to != "" || repeatable(err)) {
 			batch[n] = c
 			n++
 			continue
@@ -369,13 +389,4 @@ func (b *Broker) command(c *call, text bool) rueidis.Completed {
 		return b.client.B().Eval().Script(c.script.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
 	}
 	return b.client.B().Evalsha().Sha1(c.script.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
-}
-
-// repeatable says whether a call that failed so may do better the next time.
-func repeatable(err error) bool {
-	var own *rueidis.RedisError
-	if errors.As(err, &own) {
-		return own.IsLoading() || own.IsClusterDown() || own.IsTryAgain() || own.IsNoScript() || hasPrefix(own.Error(), "READONLY", "MASTERDOWN", "BUSY ")
-	}
-	return !errors.Is(err, rueidis.ErrClosing)
 }
