@@ -206,3 +206,20 @@ func (b *listened) Subscribe(ctx context.Context, name string, deliver func(room
 	}
 	return b.Broker.Subscribe(ctx, name, deliver)
 }
+
+// A session that is another's is not the user's to take back.
+func TestSessionOfAnother(t *testing.T) {
+	n := nodes(t, 2)
+	bob := n[0].connect("bob")
+	list, err := n[1].srv.User("bob").Sessions(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if err := n[1].srv.User("ada").RevokeSession(t.Context(), list[0].ID); err != nil {
+		t.Error(err)
+	}
+	if list, err = n[1].srv.User("bob").Sessions(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("bob's are %v, %v", list, err)
+	}
+	bob.silent()
+}

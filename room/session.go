@@ -218,8 +218,15 @@ func (u *User) RevokeToken(ctx context.Context, tokenID string) error {
 }
 
 // RevokeSession takes back one session, and the token that it has if that has
-// an ID.
+// an ID. It does nothing to a session of somebody else, whose ID a host may have
+// been given by a client.
 func (u *User) RevokeSession(ctx context.Context, session string) error {
+	switch kept, err := u.srv.sessions.Get(ctx, session); {
+	case err == nil && kept.Identity.ID != u.id:
+		return nil
+	case err != nil && !is(err, auth.ErrSessionNotFound, auth.ErrRevoked):
+		return unavailable(err)
+	}
 	if err := u.srv.sessions.RevokeSession(ctx, session); err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 		return unavailable(err)
 	}
