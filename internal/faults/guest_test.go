@@ -240,7 +240,7 @@ func (g *guest) timed(what string, f func() error) error {
 	if !errors.Is(err, errEnded) {
 		g.crowd.o.took(what, time.Since(began))
 	}
-	if errors.Is(err, errNoReply) {
+	if errors.Is(err, errNoReply) && g.crowd.o.over(began, replyMost/2) { // else it was the machine
 		g.crowd.o.violate(unhealed, "%s: no %s in %v", g.user, what, replyMost)
 	}
 	return err
