@@ -8,6 +8,7 @@ import (
 	"github.com/wardroom/wardroom/limit"
 	"github.com/wardroom/wardroom/presence"
 	"github.com/wardroom/wardroom/room"
+	"github.com/wardroom/wardroom/room/redisroom"
 )
 
 // timed are stores whose calls on the path of a request are timed.
@@ -74,7 +75,11 @@ func (b timedSharedBroker) Follow(ctx context.Context, name string, deliver func
 
 func (b timedSharedBroker) Health() error { return b.more.Health() }
 
-var _ sharedBroker = timedSharedBroker{}
+// What is in Redis has all of it.
+var (
+	_ sharedBroker = timedSharedBroker{}
+	_ sharedBroker = (*redisroom.Broker)(nil)
+)
 
 type timedStore struct {
 	room.Store
@@ -135,7 +140,10 @@ func (s timedSharedStore) Inspect(ctx context.Context, asks []room.Inspection) (
 
 func (s timedSharedStore) Lineage(ctx context.Context) (string, error) { return s.more.Lineage(ctx) }
 
-var _ sharedStore = timedSharedStore{}
+var (
+	_ sharedStore = timedSharedStore{}
+	_ sharedStore = (*redisroom.Store)(nil)
+)
 
 type timedSessions struct {
 	auth.SessionStore
