@@ -18,7 +18,7 @@ const slack = 6
 // census counts after nodes have been used and left once, so that what is made
 // for good is there.
 func census(o *oracle, nodes []*node) count {
-	c := gather(newOracle(newSheet("warm-up")), nodes, plan{guests: 60, halls: 6, lives: 5, every: 100 * time.Millisecond}, rand.Uint64())
+	c := gather(newOracle(newSheet("warm-up")), nodes, plan{prefix: "w", guests: 60, halls: 6, lives: 5, every: 100 * time.Millisecond}, rand.Uint64())
 	_ = c.arrive()
 	time.Sleep(time.Second)
 	c.leave()

@@ -171,7 +171,9 @@ type timedPresence struct {
 }
 
 func (p timedPresence) Update(ctx context.Context, b presence.Batch) (presence.Outcome, error) {
-	defer p.w.start(ctx, "Presence.Update")()
+	// It may be several exchanges with Redis, each of which has the deadline. All
+	// together have that of the context. No request waits for it.
+	defer p.w.startFor(ctx, "Presence.Update", 4*p.w.most)()
 	return p.Store.Update(ctx, b)
 }
 
