@@ -26,7 +26,9 @@ func observe(t *testing.T, o *oracle) *stopwatch {
 }
 
 // start begins a call. The result ends it.
-func (w *stopwatch) start(ctx context.Context, what string) func() { return w.startFor(ctx, what, w.most) }
+func (w *stopwatch) start(ctx context.Context, what string) func() {
+	return w.startFor(ctx, what, w.most)
+}
 
 // startFor is start for a call that has a deadline of its own.
 func (w *stopwatch) startFor(ctx context.Context, what string, most time.Duration) func() {
