@@ -62,10 +62,11 @@ func (g *guest) run(ctx context.Context) {
 		}
 		i := g.crowd.pick(g.rng)
 		n := g.crowd.nodes[i]
-		l, err := dial(ctx, n.addr, g.token, g.take)
+		token, _ := g.signIn()
+		l, err := dial(ctx, n.addr, token, g.take)
 		if err != nil {
 			if ctx.Err() == nil {
-				g.refused(err)
+				g.refused(err, token)
 				pause(ctx, 200*time.Millisecond+time.Duration(g.rng.IntN(300))*time.Millisecond)
 			}
 			continue
@@ -88,12 +89,19 @@ func (g *guest) run(ctx context.Context) {
 	}
 }
 
+// signIn is the token to sign in with, and whether the guest may.
+func (g *guest) signIn() (token string, may bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.token, !g.held[""]
+}
+
 // refused counts handshakes that failed, by how.
-func (g *guest) refused(err error) {
+func (g *guest) refused(err error, token string) {
 	var r *refusal
 	if errors.As(err, &r) {
 		g.crowd.o.count(fmt.Sprintf("handshakes refused with %d", r.status), 1)
-		if r.status == 401 {
+		if now, may := g.signIn(); r.status == 401 && may && now == token { // else it was revoked just then
 			g.crowd.o.violate(dropped, "%s is refused with 401", g.user)
 		}
 		return
