@@ -31,14 +31,19 @@ type hall struct {
 
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
-	mu        sync.Mutex
-	at        Position // of the last message delivered that has one
-	latest    *Record  // as the last KindUpdated told it; nil before
-	acts      int      // how often something happened that may concern who may be here
-	ledger    ledger
-	seats     map[string]*seat
-	peak      int              // of len(seats), as it was last logged
-	logs      []*transport.Log // by encoding; nil until someone needs it
+	mu     sync.Mutex
+	at     Position // of the last message delivered that has one
+	latest *Record  // as the last KindUpdated told it; nil before
+	acts   int      // how often something happened that may concern who may be here
+	ledger ledger
+	seats  map[string]*seat
+	// leaving are the cursors of those who have been kicked or banned and whose
+	// seats are about to end. They get nothing of what comes after, which may be
+	// much at once when the node has just heard what it had missed.
+	leaving   []*transport.Member
+	skip      []*transport.Member // who does not get the message being delivered
+	peak      int                 // of len(seats), as it was last logged
+	logs      []*transport.Log    // by encoding; nil until someone needs it
 	delivered uint64
 	since     time.Time
 	frame     wire.Message // of the message being delivered, to allocate it once
@@ -185,13 +190,13 @@ func (h *hall) append(m Message) {
 	if m.Offset != 0 || m.Kind == KindLost || m.Kind == KindContinued {
 		h.at = m.Position
 	}
-	var skip *transport.Member
+	h.note(&m)
+	h.skip = append(h.skip[:0], h.leaving...)
 	if m.Except != "" {
 		if s := h.seats[m.Except]; s != nil {
-			skip = s.cursor
+			h.skip = append(h.skip, s.cursor)
 		}
 	}
-	h.note(&m)
 	f := h.encodable(&m)
 	for i, codec := range codecs {
 		plain, deflated := h.logs[2*i], h.logs[2*i+1]
@@ -202,10 +207,10 @@ func (h *hall) append(m Message) {
 		payload, binary := codec.Append((*buf)[:0], f)
 		frame := transport.Frame{Payload: payload, Binary: binary}
 		if plain != nil {
-			plain.Append(frame, skip)
+			plain.Append(frame, h.skip...)
 		}
 		if deflated != nil {
-			deflated.Append(h.srv.deflated(frame), skip)
+			deflated.Append(h.srv.deflated(frame), h.skip...)
 		}
 		keepScratch(buf, payload)
 	}
@@ -235,7 +240,13 @@ func (h *hall) note(m *Message) {
 			return
 		}
 		h.latest = &rec
-	case KindDeleted, KindKicked, KindBanned:
+	case KindKicked, KindBanned:
+		for _, s := range h.seats {
+			if s.cursor != nil && s.conn.Identity().ID == m.From {
+				h.leaving = append(h.leaving, s.cursor)
+			}
+		}
+	case KindDeleted:
 	case KindLost:
 		h.srv.patrolSoon() // an act may have been among it
 	case KindMuted, KindUnmuted:
@@ -348,6 +359,7 @@ func (h *hall) detach(s *seat, drain bool) {
 	if h.seats[s.conn.id] == s {
 		delete(h.seats, s.conn.id)
 	}
+	h.leaving = slices.DeleteFunc(h.leaving, func(m *transport.Member) bool { return m == s.cursor })
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
 }

@@ -32,6 +32,52 @@ func (b *lossy) lose(name string, at room.Position) {
 	deliver(room.Message{Kind: room.KindLost, Room: name, Position: at})
 }
 
+func (b *lossy) deliver(list ...room.Message) {
+	b.mu.Lock()
+	deliver := b.delivers["hall"]
+	b.mu.Unlock()
+	for _, m := range list {
+		deliver(m)
+	}
+}
+
+// A node that hears of a ban late hears at once all that was said since; nothing
+// of that is for who was banned, or kicked, and who is in again after a kick gets
+// what comes then.
+func TestActHeardLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &lossy{Broker: room.NewMemoryBroker(), delivers: make(map[string]func(room.Message))}
+		h := servePipes(t, house(), room.WithBroker(broker))
+		said := func(n int, act room.Message) []room.Message {
+			act.Room, act.From = "hall", "bob"
+			list := []room.Message{act}
+			for range n {
+				list = append(list, room.Message{Kind: room.KindMessage, Room: "hall", Event: "talk", From: "cyd", Data: []byte(`"so"`), At: time.Now()})
+			}
+			return list
+		}
+		ada, bob := h.in("ada", "hall"), h.in("bob", "hall")
+		hears := func(v *visitor, n int) {
+			t.Helper()
+			for n > 0 {
+				if v.next().Type == "message" {
+					n--
+				}
+			}
+		}
+		broker.deliver(said(50, room.Message{Kind: room.KindKicked})...)
+		hears(ada, 50)
+		bob.expectUnheard([]string{"removed kicked"}, time.Second)
+		bob.must("join", inRoom("hall"))
+		broker.deliver(said(2, room.Message{Kind: room.KindMessage, Event: "talk", Data: []byte(`"back"`), At: time.Now()})...)
+		hears(bob, 3)
+		hears(ada, 3)
+		broker.deliver(said(50, room.Message{Kind: room.KindBanned})...)
+		hears(ada, 50)
+		bob.expectUnheard([]string{"removed banned"}, time.Second)
+	})
+}
+
 // When a broker has lost messages the server looks at once whether those who
 // are in a room still may be, and who comes then is told the new position.
 func TestLost(t *testing.T) {

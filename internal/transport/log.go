@@ -43,12 +43,12 @@ func NewLog(maxLag int64, owner *sync.WaitGroup) *Log {
 	return &Log{maxLag: maxLag, owner: owner}
 }
 
-// Append adds a frame at the head. The bytes are copied. The member skip does
-// not get it; that may be nil or a member of another log.
+// Append adds a frame at the head. The bytes are copied. The members in skip do
+// not get it; some may be nil or members of another log.
 //
 // Nothing is written to a socket: call [Log.Flush], or hold the log in a
 // [Batch].
-func (l *Log) Append(f Frame, skip *Member) {
+func (l *Log) Append(f Frame, skip ...*Member) {
 	size := f.size()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,9 +64,11 @@ func (l *Log) Append(f Frame, skip *Member) {
 		l.findLate()
 	}
 	start := l.head.Load()
-	if skip != nil && skip.log == l && !skip.gone {
-		skip.spans = append(skip.spans, span{start, start + int64(size)})
-		skip.skips.Store(true)
+	for _, m := range skip {
+		if m != nil && m.log == l && !m.gone {
+			m.spans = append(m.spans, span{start, start + int64(size)})
+			m.skips.Store(true)
+		}
 	}
 	n := l.tail.n.Load()
 	f.append(l.tail.buf[n:n])
