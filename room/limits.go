@@ -53,7 +53,9 @@ type Limits struct {
 	// before it is closed with 4008. Default 100 in 10 seconds.
 	Abuse limit.Rate
 
-	// RoomsPerUser is how many rooms one user may own. Default 100.
+	// RoomsPerUser is how many rooms one user may own. Connections of theirs
+	// that create at the same moment may go beyond it by their number.
+	// Default 100.
 	RoomsPerUser int
 	// RoomsPerConnection is how many rooms a connection may be in.
 	// Default 128.
