@@ -58,11 +58,7 @@ seq, offset = seq + 1, offset + 1
 retain(ARGV[10], ARGV[11])
 local entry = '\1' .. struct.pack('>I6', seq) .. body
 redis.call('PEXPIRE', meta, num(math.max(age + 2000, tonumber(ARGV[5]))))
-length = redis.call('RPUSH', log, entry)
-if length > keep then
-  redis.call('LTRIM', log, -keep, -1)
-  length = keep
-end
+length = append(entry)
 redis.call('PEXPIRE', log, num(age + 1000))
 if not redact then
   -- Which edits there are of a message, for when it is redacted.

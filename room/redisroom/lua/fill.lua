@@ -39,8 +39,12 @@ if known >= seq then
 end
 expire()
 local length = redis.call('LLEN', log)
--- The first entry that the node has not got.
-local low, high = 0, length
+-- The first entry that the node has not got, mostly one of the last.
+local high, step = length, 1
+while high >= step and sequence(redis.call('LINDEX', log, num(high - step))) > known do
+  high, step = high - step, 2 * step
+end
+local low = math.max(0, high - step + 1)
 while low < high do
   local middle = math.floor((low + high) / 2)
   if sequence(redis.call('LINDEX', log, middle)) > known then

@@ -16,6 +16,7 @@
 --   p        the same of epochs, with the present one before them: "e,e o,e o,"
 --   r, c     the server's replication ID and when it was last looked at
 --   n, a     retention: number of messages, age in ms
+--   x        the time of the first entry of log, where that is large
 --   ia, oa   since when ids and ops have been filled
 -- log and tail are lists of entries: 1 byte version, 6 bytes sequence number,
 -- and what the node has encoded, which begins with 8 bytes for the time. The
@@ -24,7 +25,7 @@ local meta, log, tail, edits = KEYS[1], KEYS[2], KEYS[3], KEYS[8]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local gen, epoch, seq, offset, run, checked, keep, age
+local gen, epoch, seq, offset, run, checked, keep, age, oldest
 
 local function num(n)
   return string.format('%.0f', n)
@@ -32,12 +33,13 @@ end
 
 -- load reads meta and says whether there is one.
 local function load()
-  local v = redis.call('HMGET', meta, 'g', 'e', 's', 'o', 'r', 'c', 'n', 'a')
+  local v = redis.call('HMGET', meta, 'g', 'e', 's', 'o', 'r', 'c', 'n', 'a', 'x')
   if not v[1] then
     return false
   end
   gen, epoch, seq, offset = v[1], v[2], tonumber(v[3]), tonumber(v[4])
   run, checked, keep, age = v[5], tonumber(v[6] or 0), tonumber(v[7] or 0), tonumber(v[8] or 0)
+  oldest = v[9] and tonumber(v[9])
   return true
 end
 
@@ -141,6 +143,31 @@ local function at(entry)
   return struct.unpack('>i8', entry, 8)
 end
 
+-- An entry can be looked at only as a whole, which takes 10 ms where that is 5
+-- MiB. So of a first one that is so large the time is noted, until another is the
+-- first.
+local large = 4096
+local function begins_anew()
+  if oldest then
+    oldest = nil
+    redis.call('HDEL', meta, 'x')
+  end
+end
+
+-- append adds an entry to the log, and returns how many there are then.
+local function append(entry)
+  local n = redis.call('RPUSH', log, entry)
+  if n == 1 then
+    begins_anew() -- what there was has expired
+  end
+  if n > keep then
+    redis.call('LTRIM', log, num(-keep), -1)
+    begins_anew()
+    n = keep
+  end
+  return n
+end
+
 -- expire drops what is too old from the beginning of the log.
 local function expire()
   if age <= 0 then
@@ -150,10 +177,26 @@ local function expire()
     local e = redis.call('LINDEX', log, num(i))
     return e and now - at(e) > age
   end
-  if not old(0) then
+  local function first_is_old()
+    if not oldest then
+      local e = redis.call('LINDEX', log, 0)
+      if not e or #e <= large then
+        return e and now - at(e) > age
+      end
+      oldest = at(e)
+      redis.call('HSET', meta, 'x', num(oldest))
+    end
+    return now - oldest > age
+  end
+  if not first_is_old() then
     return
   end
-  local low, high = 0, redis.call('LLEN', log)
+  -- It is not many, mostly, and few are to be looked at.
+  local low, high, step = 0, redis.call('LLEN', log), 1
+  while low + step < high and old(low + step) do
+    low, step = low + step, 2 * step
+  end
+  high = math.min(high, low + step)
   while high - low > 1 do
     local middle = math.floor((low + high) / 2)
     if old(middle) then
@@ -163,8 +206,10 @@ local function expire()
     end
   end
   redis.call('LTRIM', log, num(high), -1)
-  while old(0) do -- times need not ascend
+  begins_anew()
+  while first_is_old() do -- times need not ascend
     redis.call('LPOP', log)
+    begins_anew()
   end
 end
 

@@ -47,9 +47,7 @@ local function put(op, id, number, lasts, at, body)
     end
     any = true
     retain(number, lasts)
-    if redis.call('RPUSH', log, entry) > keep then
-      redis.call('LTRIM', log, -keep, -1)
-    end
+    append(entry)
   else
     redis.call('HSET', meta, 's', num(seq))
     if #body <= most then
