@@ -2,5 +2,8 @@
 
 package faults
 
-// raceSlack is for race_test.go.
-const raceSlack = 0
+// For these see race_test.go.
+const (
+	raceSlack   = 0
+	raceHealing = 0
+)
