@@ -48,7 +48,7 @@ func (w *stopwatch) startFor(ctx context.Context, what string, most time.Duratio
 		// when it runs again.
 		w.late.Go(func() {
 			time.Sleep(afterwards)
-			if stalled := hops * w.pulse.stalled(began, ended); over > stalled {
+			if stalled := hops * w.pulse.longest(began, ended); over > stalled {
 				w.o.violate(overdue, "%s took %v of %v, of which the machine took %v", what, took, most, stalled)
 			} else {
 				w.o.count("calls that the machine made late", 1)
@@ -121,18 +121,30 @@ func (v *vein) note(long time.Duration) {
 // stalled is for how long one of them did not run in total in a span of time.
 func (p *pulse) stalled(from, to time.Time) (most time.Duration) {
 	for i := range p.veins {
-		v := &p.veins[i]
-		v.mu.Lock()
-		var sum time.Duration
-		for i := len(v.stalls) - 1; i >= 0 && v.stalls[i].at.After(from); i-- {
-			if s := v.stalls[i]; s.at.Add(-s.long).Before(to) {
-				sum += s.long
-			}
-		}
-		v.mu.Unlock()
+		sum, _ := p.veins[i].between(from, to)
 		most = max(most, sum)
 	}
 	return most
+}
+
+// longest is for how long one of them did not run at a time.
+func (p *pulse) longest(from, to time.Time) (most time.Duration) {
+	for i := range p.veins {
+		_, long := p.veins[i].between(from, to)
+		most = max(most, long)
+	}
+	return most
+}
+
+func (v *vein) between(from, to time.Time) (sum, most time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := len(v.stalls) - 1; i >= 0 && v.stalls[i].at.After(from); i-- {
+		if s := v.stalls[i]; s.at.Add(-s.long).Before(to) {
+			sum, most = sum+s.long, max(most, s.long)
+		}
+	}
+	return sum, most
 }
 
 func (p *pulse) end() {
