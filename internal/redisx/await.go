@@ -10,6 +10,7 @@ import (
 // the context while it waits for an answer, but not while it waits for another
 // caller to connect, which takes up to the client's Dialer.Timeout.
 func Do(ctx context.Context, c rueidis.Client, command rueidis.Completed) rueidis.RedisResult {
+	command = kept(command)
 	result, ok := await(ctx, func() rueidis.RedisResult { return c.Do(ctx, command) })
 	if !ok {
 		return rueidis.NewErrorResult(ctx.Err())
@@ -19,6 +20,9 @@ func Do(ctx context.Context, c rueidis.Client, command rueidis.Completed) rueidi
 
 // DoMulti is the client's DoMulti, and lasts no longer than the context.
 func DoMulti(ctx context.Context, c rueidis.Client, commands ...rueidis.Completed) []rueidis.RedisResult {
+	for i := range commands {
+		commands[i] = kept(commands[i])
+	}
 	results, ok := await(ctx, func() []rueidis.RedisResult { return c.DoMulti(ctx, commands...) })
 	if !ok {
 		results = make([]rueidis.RedisResult, len(commands))
