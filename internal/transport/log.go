@@ -44,7 +44,7 @@ func NewLog(maxLag int64, owner *sync.WaitGroup) *Log {
 }
 
 // Append adds a frame at the head. The bytes are copied. The members in skip do
-// not get it; some may be nil or members of another log.
+// not get it; some may be nil, there twice, or members of another log.
 //
 // Nothing is written to a socket: call [Log.Flush], or hold the log in a
 // [Batch].
@@ -66,6 +66,9 @@ func (l *Log) Append(f Frame, skip ...*Member) {
 	start := l.head.Load()
 	for _, m := range skip {
 		if m != nil && m.log == l && !m.gone {
+			if n := len(m.spans); n > 0 && m.spans[n-1].from == start {
+				continue // it is named twice
+			}
 			m.spans = append(m.spans, span{start, start + int64(size)})
 			m.skips.Store(true)
 		}

@@ -271,7 +271,7 @@ func TestSkip(t *testing.T) {
 				for i, from := range []*Member{ma, mb, ma, ma, nil, mb, ma, other, nil, ma, mb, mb, ma} {
 					// Long enough for several chunks.
 					payload := fmt.Sprintf("%d%s", i, strings.Repeat(".", 9000))
-					l.Append(Frame{Payload: []byte(payload)}, from)
+					l.Append(Frame{Payload: []byte(payload)}, from, from) // named twice, it is left out once
 					if !tt.together {
 						l.Flush()
 					}
