@@ -21,9 +21,14 @@ var ErrNotConnected = errors.New("redisclient: not connected to Redis yet")
 const (
 	// defaultDial is the deadline of one attempt to connect, unless
 	// ClientOption.Dialer.Timeout says otherwise.
-	defaultDial   = time.Second
-	shortestPause = 50 * time.Millisecond
-	longestPause  = 2 * time.Second
+	defaultDial = time.Second
+	// defaultRefresh is how often a Cluster is asked who has which slots, unless
+	// ClusterOption.ShardsRefreshInterval says otherwise. Sentinels say it by
+	// themselves; with Sentinel.TopologyRefreshInterval rueidis 1.0.79 keeps a
+	// core busy for as long as there is no primary.
+	defaultRefresh = time.Second
+	shortestPause  = 50 * time.Millisecond
+	longestPause   = 2 * time.Second
 	// noSlot marks commands that were built by the client of before there was a
 	// connection. A cluster's client cannot tell where they belong.
 	noSlot = 1 << 15
@@ -71,10 +76,14 @@ func Open(url string) (*Client, error) {
 // Dialer.Timeout says otherwise, and then in the background, with pauses of up to
 // 2 s, until it has. It fails when waiting would not help: when the options
 // contradict each other, or Redis answers that the client may not in.
+//
+// A Cluster is asked every second who has which slots, unless
+// ClusterOption.ShardsRefreshInterval says otherwise. rueidis alone goes by
+// errors, and a primary that hangs gives none for 10 s, though its replica has
+// long been promoted. Who makes the client of a Cluster without this package does
+// well to set it.
 func New(opt rueidis.ClientOption) (*Client, error) {
-	if opt.Dialer.Timeout == 0 {
-		opt.Dialer.Timeout = defaultDial
-	}
+	opt = withDefaults(opt)
 	c := &Client{}
 	// It has a client's builder and its ways to fail, and no more.
 	c.absent, _ = rueidis.NewClient(rueidis.ClientOption{
@@ -101,6 +110,16 @@ func New(opt rueidis.ClientOption) (*Client, error) {
 		c.wg.Go(func() { c.connect(opt) })
 	}
 	return c, nil
+}
+
+func withDefaults(opt rueidis.ClientOption) rueidis.ClientOption {
+	if opt.Dialer.Timeout == 0 {
+		opt.Dialer.Timeout = defaultDial
+	}
+	if opt.ClusterOption.ShardsRefreshInterval == 0 {
+		opt.ClusterOption.ShardsRefreshInterval = defaultRefresh
+	}
+	return opt
 }
 
 // hopeless reports whether it is no use to try again.
