@@ -61,8 +61,11 @@ func unavailable(err error) error {
 }
 
 // run calls a script.
-func (s *Store) run(ctx context.Context, script redisx.Script, keys []string, args ...string) ([]rueidis.RedisMessage, error) {
-	reply, err := script.Run(ctx, s.client, s.timeout, ErrUnavailable, keys, args)
+func (s *Store) run(ctx context.Context, script redisx.Script, keys []string, args ...string) (reply []rueidis.RedisMessage, err error) {
+	err = s.circuit.Do(ctx, s.timeout, func(ctx context.Context) error {
+		reply, err = script.Run(ctx, s.client, 0, ErrUnavailable, keys, args)
+		return err
+	})
 	return reply, unavailable(err)
 }
 

@@ -32,11 +32,13 @@ const (
 )
 
 // Store is a [presence.Store] in Redis. It has no goroutine and needs no
-// closing. It is safe for concurrent use.
+// closing. It is safe for concurrent use. While Redis is known to be away its
+// methods fail at once.
 type Store struct {
 	client   rueidis.Client
 	keys     redisx.Keys
 	timeout  time.Duration
+	circuit  *redisx.Circuit
 	seenKept time.Duration
 	nodeKeys nodeKeys
 	scripts  scripts
@@ -50,7 +52,7 @@ var _ presence.Store = (*Store)(nil)
 func New(client rueidis.Client, opts ...Option) *Store {
 	s := &Store{
 		client: client, keys: redisx.NewKeys(""), timeout: redisx.DefaultTimeout, seenKept: 30 * 24 * time.Hour,
-		scripts: newScripts(), claims: newClaims(),
+		circuit: redisx.NewCircuit(), scripts: newScripts(), claims: newClaims(),
 	}
 	for _, opt := range opts {
 		opt(s)
