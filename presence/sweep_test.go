@@ -372,8 +372,11 @@ func TestSweepRequests(t *testing.T) {
 		w.after(9 * time.Second)
 		// Four were being asked already, and are asked again.
 		cost("in all", 2, 10)
-		if most != 4 {
-			t.Errorf("%d at a time, want 4", most)
+		mu.Lock()
+		got := most
+		mu.Unlock()
+		if got != 4 {
+			t.Errorf("%d at a time, want 4", got)
 		}
 		// What was left long ago is not looked for any more, nor by the sweep that
 		// nobody has asked for.

@@ -242,9 +242,12 @@ func (h *hall) detach(s *seat, drain bool) {
 	if h.seats[s.conn.id] == s {
 		delete(h.seats, s.conn.id)
 	}
-	h.leaving = slices.DeleteFunc(h.leaving, func(m *transport.Member) bool { return m == s.cursor })
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
+	// Not before: what is delivered until then is not for who has to leave.
+	h.mu.Lock()
+	h.leaving = slices.DeleteFunc(h.leaving, func(m *transport.Member) bool { return m == s.cursor })
+	h.mu.Unlock()
 }
 
 // all returns the seats in the hall.
