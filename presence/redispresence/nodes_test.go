@@ -320,13 +320,14 @@ func TestPause(t *testing.T) {
 	a.lists("r", "eve", "zoe")
 	// Zoe and bob are announced if it was written in between that they had gone
 	// or come, and then both ways.
-	count := map[string]int{}
-	for _, e := range w.announced() {
-		count[e]++
-	}
-	if count["r: eve user_joined"] != 1 || count["r: ada user_left left"] != 1 || count["r: zoe user_left left"] != count["r: zoe user_joined"] || count["r: bob user_left left"] != count["r: bob user_joined"] {
-		t.Errorf("announced: %q", w.announced())
-	}
+	w.until("everything is announced", func() bool {
+		count := map[string]int{}
+		for _, e := range w.announced() {
+			count[e]++
+		}
+		return count["r: eve user_joined"] == 1 && count["r: ada user_left left"] == 1 &&
+			count["r: zoe user_left left"] == count["r: zoe user_joined"] && count["r: bob user_left left"] == count["r: bob user_joined"]
+	})
 }
 
 // TestRestart shows that nodes outlast a server that was away, and comes back
