@@ -38,7 +38,8 @@ func (t *Tracker) unset(a *alarm) {
 
 // runClock rings what is due. It is the one timer of all rooms and connections.
 func (t *Tracker) runClock() {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
+	timer.Stop() // until the first alarm, of which tick tells
 	defer timer.Stop()
 	for {
 		select {
