@@ -22,7 +22,7 @@ func TestOracle(t *testing.T) {
 	all := append([]mutant{{name: "sound", mutate: func(_ int, s stores) stores { return s }}}, mutants()...)
 	oracles := make([]*oracle, len(all))
 	oracles[0] = rehearse(t, all[0])
-	if raceHealing == 0 { // else the machine has enough to do
+	if raceSlack == 0 { // else the machine has enough to do
 		t.Parallel()
 	}
 	next := make(chan int)

@@ -2,8 +2,5 @@
 
 package faults
 
-// For these see race_test.go.
-const (
-	raceSlack   = 0
-	raceHealing = 0
-)
+// raceSlack is for race_test.go.
+const raceSlack = 0

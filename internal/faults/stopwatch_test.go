@@ -48,7 +48,7 @@ func (w *stopwatch) startFor(ctx context.Context, what string, most time.Duratio
 		// when it runs again.
 		w.late.Go(func() {
 			time.Sleep(afterwards)
-			if stalled := hops * w.pulse.longest(began, ended); over > stalled {
+			if stalled := w.pulse.stalled(began, ended); over > stalled {
 				w.o.violate(overdue, "%s took %v of %v, of which the machine took %v", what, took, most, stalled)
 			} else {
 				w.o.count("calls that the machine made late", 1)
@@ -56,10 +56,6 @@ func (w *stopwatch) startFor(ctx context.Context, what string, most time.Duratio
 		})
 	}
 }
-
-// hops is how often a call waits for a processor and, on a machine that is busy,
-// is kept waiting: to begin, for its timer, and to go on.
-const hops = 3
 
 // afterwards is after how long all that did not run has run.
 const afterwards = 300 * time.Millisecond
@@ -121,30 +117,20 @@ func (v *vein) note(long time.Duration) {
 // stalled is for how long one of them did not run in total in a span of time.
 func (p *pulse) stalled(from, to time.Time) (most time.Duration) {
 	for i := range p.veins {
-		sum, _ := p.veins[i].between(from, to)
-		most = max(most, sum)
+		most = max(most, p.veins[i].between(from, to))
 	}
 	return most
 }
 
-// longest is for how long one of them did not run at a time.
-func (p *pulse) longest(from, to time.Time) (most time.Duration) {
-	for i := range p.veins {
-		_, long := p.veins[i].between(from, to)
-		most = max(most, long)
-	}
-	return most
-}
-
-func (v *vein) between(from, to time.Time) (sum, most time.Duration) {
+func (v *vein) between(from, to time.Time) (sum time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i := len(v.stalls) - 1; i >= 0 && v.stalls[i].at.After(from); i-- {
 		if s := v.stalls[i]; s.at.Add(-s.long).Before(to) {
-			sum, most = sum+s.long, max(most, s.long)
+			sum += s.long
 		}
 	}
-	return sum, most
+	return sum
 }
 
 func (p *pulse) end() {

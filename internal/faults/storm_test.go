@@ -31,7 +31,7 @@ type step struct {
 
 // healTime is how long membership and presence may differ from the truth after
 // a fault is over.
-const healTime = 5*time.Second + raceHealing
+const healTime = 5 * time.Second
 
 // storm is a run of steps.
 type storm struct {
