@@ -34,6 +34,8 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 // replay reads what was said up to the position at. Where that is not far
 // enough it returns the place in the log to which the client has come.
 func (c *Conn) replay(ctx context.Context, r *wire.Request, settings *Settings, at Position, res *wire.JoinResult) (ahead Position, err error) {
+	// Nothing may stay of what was read for another seat: it comes once more.
+	res.Messages, res.Recovered = nil, false
 	if settings.History.Messages == 0 {
 		return Position{}, nil
 	}

@@ -53,6 +53,14 @@ func (b *restless) tell() {
 	b.queue = nil
 }
 
+// tellFirst has them hear of the epoch, and not yet of what was said in it.
+func (b *restless) tellFirst() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deliver(b.queue[0])
+	b.queue = b.queue[1:]
+}
+
 func (b *restless) Publish(ctx context.Context, m room.Message, keep room.Retention) (room.Receipt, error) {
 	if m.Room != "hall" {
 		return b.Broker.Publish(ctx, m, keep)
@@ -225,37 +233,47 @@ func TestRejoinBeforeANewEpochIsHeardOf(t *testing.T) {
 // left gets what the log has as of that epoch, and once.
 func TestJoinInANewEpoch(t *testing.T) {
 	for name, ask := range map[string]string{"since": sinceAt("one", 3), "last": `"last":3`} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				broker := newRestless()
-				h := servePipes(t, house(), room.WithBroker(broker))
-				ada := h.in("ada", "hall")
-				for n := range 3 {
-					ada.must("message", inRoom("hall"), saying(fmt.Sprint(n+1)))
-				}
-				broker.begin("two", 0)
-				ada.must("message", inRoom("hall"), saying("4"))
-				ada.must("message", inRoom("hall"), saying("5"))
-				time.AfterFunc(300*time.Millisecond, broker.tell)
-				bob := h.connect("bob")
-				r := bob.must("join", inRoom("hall"), ask)
-				got := datas(r.Messages)
-				if r.Recovered || r.Epoch != "two" || r.Offset != uint64(len(got)) {
-					t.Errorf("recovered %v at %s %d with %v", r.Recovered, r.Epoch, r.Offset, got)
-				}
-				ada.must("message", inRoom("hall"), saying("6"))
-				// What the server had not heard of yet comes behind the reply.
-				for len(got) < 3 {
-					f := bob.expect("message")
-					if got = append(got, string(f.Data)); f.Epoch != "two" || f.Offset != uint64(len(got)) {
-						t.Errorf("got %s", f)
-					}
-				}
-				if !slices.Equal(got, []string{"4", "5", "6"}) {
-					t.Errorf("got %v", got)
-				}
-				bob.silent()
+		for steps, told := range map[string]func(*restless){
+			"at once": (*restless).tell,
+			"bit by bit": func(b *restless) {
+				b.tellFirst()
+				time.AfterFunc(300*time.Millisecond, b.tell)
+			},
+		} {
+			t.Run(name+"/"+steps, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { joinInANewEpoch(t, ask, told) })
 			})
-		})
+		}
 	}
+}
+
+func joinInANewEpoch(t *testing.T, ask string, told func(*restless)) {
+	broker := newRestless()
+	h := servePipes(t, house(), room.WithBroker(broker))
+	ada := h.in("ada", "hall")
+	for n := range 3 {
+		ada.must("message", inRoom("hall"), saying(fmt.Sprint(n+1)))
+	}
+	broker.begin("two", 0)
+	ada.must("message", inRoom("hall"), saying("4"))
+	ada.must("message", inRoom("hall"), saying("5"))
+	time.AfterFunc(300*time.Millisecond, func() { told(broker) })
+	bob := h.connect("bob")
+	r := bob.must("join", inRoom("hall"), ask)
+	got := datas(r.Messages)
+	if r.Recovered || r.Epoch != "two" || r.Offset != uint64(len(got)) {
+		t.Errorf("recovered %v at %s %d with %v", r.Recovered, r.Epoch, r.Offset, got)
+	}
+	ada.must("message", inRoom("hall"), saying("6"))
+	// What the server had not heard of yet comes behind the reply.
+	for len(got) < 3 {
+		f := bob.expect("message")
+		if got = append(got, string(f.Data)); f.Epoch != "two" || f.Offset != uint64(len(got)) {
+			t.Errorf("got %s", f)
+		}
+	}
+	if !slices.Equal(got, []string{"4", "5", "6"}) {
+		t.Errorf("got %v", got)
+	}
+	bob.silent()
 }
