@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/wardroom/wardroom/auth"
 	"github.com/wardroom/wardroom/internal/transport"
 	"github.com/wardroom/wardroom/internal/wire"
 )
@@ -27,10 +28,10 @@ func (h *hall) append(m Message) {
 		h.at = m.Position
 	}
 	h.note(&m, rec)
-	h.skip = append(h.skip[:0], h.leaving...)
+	var skip *transport.Member
 	if m.Except != "" {
 		if s := h.seats[m.Except]; s != nil {
-			h.skip = append(h.skip, s.cursor)
+			skip = s.cursor
 		}
 	}
 	f := h.encodable(&m)
@@ -43,13 +44,14 @@ func (h *hall) append(m Message) {
 		payload, binary := codec.Append((*buf)[:0], f)
 		frame := transport.Frame{Payload: payload, Binary: binary}
 		if plain != nil {
-			plain.Append(frame, h.skip...)
+			plain.Append(frame, skip)
 		}
 		if deflated != nil {
-			deflated.Append(h.srv.deflated(frame), h.skip...)
+			deflated.Append(h.srv.deflated(frame), skip)
 		}
 		keepScratch(buf, payload)
 	}
+	barred := h.bar(&m, rec)
 	var done *act
 	switch m.Kind {
 	case KindUpdated, KindDeleted, KindKicked, KindBanned:
@@ -61,7 +63,7 @@ func (h *hall) append(m Message) {
 	}
 	h.mu.Unlock()
 	if done != nil {
-		h.srv.wg.Go(func() { h.react(m, done) })
+		h.srv.wg.Go(func() { h.react(m, done, barred) })
 	}
 }
 
@@ -84,13 +86,7 @@ func (h *hall) note(m *Message, rec *Record) {
 			return
 		}
 		h.latest = rec
-	case KindKicked, KindBanned:
-		for _, s := range h.seats {
-			if s.cursor != nil && s.conn.Identity().ID == m.From {
-				h.leaving = append(h.leaving, s.cursor)
-			}
-		}
-	case KindDeleted:
+	case KindKicked, KindBanned, KindDeleted:
 	case KindLost:
 		h.srv.patrolSoon() // an act may have been among it
 	case KindMuted, KindUnmuted:
@@ -107,6 +103,34 @@ func (h *hall) note(m *Message, rec *Record) {
 		return
 	}
 	h.acts++
+}
+
+// bar stops the cursors of those who may not be here any more. Their seats are
+// about to end, and nothing that comes after is for them; it may be much at
+// once when the node has just heard what it had missed. So they go even if they
+// may come back by the time they do. The caller holds mu.
+func (h *hall) bar(m *Message, rec *Record) (barred []*seat) {
+	var stays func(*auth.Identity) bool
+	switch m.Kind {
+	case KindKicked, KindBanned:
+		stays = func(id *auth.Identity) bool { return id.ID != m.From }
+	case KindDeleted:
+		stays = func(*auth.Identity) bool { return false }
+	case KindUpdated:
+		if rec == nil {
+			return nil
+		}
+		stays = rec.mayEnter
+	default:
+		return nil
+	}
+	for _, s := range h.seats {
+		if id := s.conn.Identity(); !stays(&id) {
+			s.cursor.Stop()
+			barred = append(barred, s)
+		}
+	}
+	return barred
 }
 
 // promiseMost is how long what a broker elsewhere delivers waits for a publisher

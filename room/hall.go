@@ -30,19 +30,14 @@ type hall struct {
 
 	// mu protects what follows. Holding it makes "what was delivered" one
 	// thing for a publisher and for someone who enters meanwhile.
-	mu     sync.Mutex
-	at     Position // of the last message delivered that has one
-	latest *Record  // as the last KindUpdated told it; nil before
-	acts   int      // how often something happened that may concern who may be here
-	ledger ledger
-	seats  map[string]*seat
-	// leaving are the cursors of those who have been kicked or banned and whose
-	// seats are about to end. They get nothing of what comes after, which may be
-	// much at once when the node has just heard what it had missed.
-	leaving   []*transport.Member
-	skip      []*transport.Member // who does not get the message being delivered
-	peak      int                 // of len(seats), as it was last logged
-	logs      []*transport.Log    // by encoding; nil until someone needs it
+	mu        sync.Mutex
+	at        Position // of the last message delivered that has one
+	latest    *Record  // as the last KindUpdated told it; nil before
+	acts      int      // how often something happened that may concern who may be here
+	ledger    ledger
+	seats     map[string]*seat
+	peak      int              // of len(seats), as it was last logged
+	logs      []*transport.Log // by encoding; nil until someone needs it
 	delivered uint64
 	since     time.Time
 	frame     wire.Message // of the message being delivered, to allocate it once
@@ -244,10 +239,6 @@ func (h *hall) detach(s *seat, drain bool) {
 	}
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
-	// Not before: what is delivered until then is not for who has to leave.
-	h.mu.Lock()
-	h.leaving = slices.DeleteFunc(h.leaving, func(m *transport.Member) bool { return m == s.cursor })
-	h.mu.Unlock()
 }
 
 // all returns the seats in the hall.

@@ -55,13 +55,10 @@ func (c *Conn) leaveAll(closing transport.Closing) {
 	}
 }
 
-// react does what a change of the room means for those who are in it. The
-// logs have told them already. First nobody gets anything any more, then
-// follows what may take its time. In the end only the host's hooks are left.
-func (h *hall) react(m Message, done *act) {
-	h.mu.Lock()
-	rec := h.latest // not that of m: a later change may have been quicker
-	h.mu.Unlock()
+// react does what a change of the room means for those who may not be in it any
+// more. The logs have told them already. First their seats end, then follows
+// what may take its time. In the end only the host's hooks are left.
+func (h *hall) react(m Message, done *act, barred []*seat) {
 	var e eviction
 	switch m.Kind {
 	case KindUpdated:
@@ -72,13 +69,7 @@ func (h *hall) react(m Message, done *act) {
 		e = eviction{reasonBanned, m.Reason}
 	}
 	var out []*Conn
-	for _, s := range h.all() {
-		id := s.conn.Identity()
-		switch {
-		case m.Kind == KindUpdated && (rec == nil || rec.mayEnter(&id)),
-			(m.Kind == KindKicked || m.Kind == KindBanned) && id.ID != m.From:
-			continue
-		}
+	for _, s := range barred {
 		if s.conn.expel(s, e) {
 			out = append(out, s.conn)
 		}

@@ -2,6 +2,7 @@ package room_test
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,8 +43,9 @@ func (b *lossy) deliver(list ...room.Message) {
 }
 
 // A node that hears of a ban late hears at once all that was said since; nothing
-// of that is for who was banned, or kicked, and who is in again after a kick gets
-// what comes then.
+// of that is for who was banned, or kicked, or may not be in the room any more,
+// though they may have been let in again since. Who joins again gets what comes
+// then.
 func TestActHeardLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &lossy{Broker: room.NewMemoryBroker(), delivers: make(map[string]func(room.Message))}
@@ -72,9 +74,26 @@ func TestActHeardLate(t *testing.T) {
 		broker.deliver(said(2, room.Message{Kind: room.KindMessage, Event: "talk", Data: []byte(`"back"`), At: time.Now()})...)
 		hears(bob, 3)
 		hears(ada, 3)
+		rec := func(version int64, open room.Permission, invited ...string) room.Message {
+			data, err := json.Marshal(room.Record{Room: "hall", Permission: open, Invited: invited, Version: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return room.Message{Kind: room.KindUpdated, Data: data}
+		}
+		late := append(said(50, rec(7, room.Private, "ada")), said(50, rec(8, room.Public))...)
+		broker.deliver(late...)
+		hears(ada, 100)
+		bob.expectUnheard([]string{"removed access_revoked"}, time.Second)
+		bob.must("join", inRoom("hall"))
+		broker.deliver(said(2, rec(9, room.Private, "ada", "bob"))...)
+		hears(bob, 2)
+		hears(ada, 2)
 		broker.deliver(said(50, room.Message{Kind: room.KindBanned})...)
 		hears(ada, 50)
 		bob.expectUnheard([]string{"removed banned"}, time.Second)
+		broker.deliver(said(50, room.Message{Kind: room.KindDeleted})...)
+		ada.expectUnheard([]string{"room_deleted "}, time.Second)
 	})
 }
 

@@ -66,8 +66,8 @@ func (l *Log) Append(f Frame, skip ...*Member) {
 	start := l.head.Load()
 	for _, m := range skip {
 		if m != nil && m.log == l && !m.gone {
-			if n := len(m.spans); n > 0 && m.spans[n-1].from == start {
-				continue // it is named twice
+			if n := len(m.spans); n > 0 && m.spans[n-1].to > start {
+				continue // it is named twice, or has been stopped
 			}
 			m.spans = append(m.spans, span{start, start + int64(size)})
 			m.skips.Store(true)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 )
@@ -50,6 +51,19 @@ func (l *Log) Attach(c *Conn) *Member {
 // Release ends the wait that began with Attach. It must be called once at most.
 func (m *Member) Release() {
 	m.log.finish(m.log.sleep([]*Member{m}, nil))
+}
+
+// Stop ends what is for the member: it gets nothing that is appended from now
+// on, and what was appended before as ever.
+func (m *Member) Stop() {
+	l := m.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(m.spans); m.gone || n > 0 && m.spans[n-1].to == math.MaxInt64 {
+		return
+	}
+	m.spans = append(m.spans, span{l.head.Load(), math.MaxInt64})
+	m.skips.Store(true)
 }
 
 // Detach removes the member from its log; nothing more of the log is written
@@ -107,18 +121,21 @@ func (m *Member) next() []byte {
 }
 
 // skip cuts run before the first span to be left out, or moves the cursor over
-// the span when it starts right there.
+// as much of the span as is in run when it starts right there.
 func (m *Member) skip(pos int64, run []byte) []byte {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
-	s := m.spans[0]
-	if s.from == pos {
+	s := &m.spans[0]
+	if s.from != pos {
+		return run[:min(int64(len(run)), s.from-pos)]
+	}
+	n := min(int64(len(run)), s.to-pos)
+	if s.from += n; s.from == s.to {
 		m.spans = slices.Delete(m.spans, 0, 1)
 		m.skips.Store(len(m.spans) > 0)
-		m.advance(int(s.to - pos))
-		return nil
 	}
-	return run[:min(int64(len(run)), s.from-pos)]
+	m.advance(int(n))
+	return nil
 }
 
 // advance moves the cursor over n bytes of the run that next returned.

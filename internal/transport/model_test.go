@@ -12,9 +12,9 @@ import (
 )
 
 // The model of a room is a list of messages and who must not get each; the
-// model of a stay in it is the part of that list from Attach to Detach. Any
-// mixture of publishers, batches, joins, leaves, skips, slow sockets and frame
-// sizes must give each connection exactly the stays it had, in order.
+// model of a stay in it is the part of that list from Attach to Stop or Detach.
+// Any mixture of publishers, batches, joins, leaves, skips, slow sockets and
+// frame sizes must give each connection exactly the stays it had, in order.
 
 // modelRoom is a log with its model. mu is what a room's own lock is.
 type modelRoom struct {
@@ -32,6 +32,7 @@ type stay struct {
 	room     *modelRoom
 	member   *Member
 	from, to uint64
+	stopped  bool
 	drain    bool
 }
 
@@ -75,12 +76,25 @@ func (r *modelRoom) enter(c *Conn) *stay {
 	return s
 }
 
+// stop is from where on there is nothing for the stay any more.
+func (s *stay) stop() {
+	r := s.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.member.Stop()
+	if !s.stopped {
+		s.to, s.stopped = r.count, true
+	}
+}
+
 func (s *stay) leave(drain bool) {
 	r := s.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.member.Detach(drain)
-	s.to, s.drain = r.count, drain
+	if s.drain = drain; !s.stopped {
+		s.to = r.count
+	}
 	r.here = slices.DeleteFunc(r.here, func(o *stay) bool { return o == s })
 }
 
@@ -262,6 +276,8 @@ func (c *modelConn) act(rng *rand.Rand, rooms []*modelRoom, done <-chan struct{}
 		switch s := in[r]; {
 		case s == nil:
 			enter(r)
+		case rng.IntN(20) == 0:
+			s.stop()
 		case rng.IntN(10) == 0:
 			s.leave(rng.IntN(2) == 0)
 			delete(in, r)

@@ -122,19 +122,21 @@ func TestRepeatedCalls(t *testing.T) {
 }
 
 // deafClient makes connections that hear nothing while deaf is set.
+// deafClient hears nothing while it is deaf.
 type deafClient struct {
 	rueidis.Client
-	deaf *atomic.Bool
+	deaf   *atomic.Bool
+	missed chan<- string // gets the channels of what it does not hear, while there is room
 }
 
 type deafConn struct {
 	rueidis.DedicatedClient
-	deaf *atomic.Bool
+	deafClient
 }
 
 func (c deafClient) Dedicate() (rueidis.DedicatedClient, func()) {
 	conn, release := c.Client.Dedicate()
-	return deafConn{conn, c.deaf}, release
+	return deafConn{conn, c}, release
 }
 
 func (c deafConn) SetPubSubHooks(h rueidis.PubSubHooks) <-chan error {
@@ -142,6 +144,11 @@ func (c deafConn) SetPubSubHooks(h rueidis.PubSubHooks) <-chan error {
 	h.OnMessage = func(m rueidis.PubSubMessage) {
 		if !c.deaf.Load() {
 			hear(m)
+			return
+		}
+		select {
+		case c.missed <- m.Channel:
+		default:
 		}
 	}
 	return c.DedicatedClient.SetPubSubHooks(h)
@@ -153,7 +160,7 @@ func TestDeafSubscription(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	var deaf atomic.Bool
-	b, other := NewBroker(deafClient{server.Client(), &deaf}), NewBroker(server.Client())
+	b, other := NewBroker(deafClient{server.Client(), &deaf, nil}), NewBroker(server.Client())
 	defer b.Close()
 	defer other.Close()
 	heard := make(chan room.Message, 10)

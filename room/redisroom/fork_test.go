@@ -48,7 +48,9 @@ func testFork(t *testing.T, args ...string) {
 	say(one, "lost", 2, 1)
 	say(two, "after", 4, 3)
 	say(one, "lost", 1, 1)
-	ear.until("what is lost", func(room.Message) bool { return len(ear.heard()) >= 10 })
+	ear.until("what is lost", func(room.Message) bool {
+		return len(slices.DeleteFunc(ear.heard(), func(m room.Message) bool { return m.Kind != room.KindMessage })) >= 10
+	})
 	way.cut.Store(true)
 	primary.Kill()
 	say(two, "end", 1, 0)

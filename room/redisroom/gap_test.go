@@ -22,6 +22,7 @@ import (
 type aside struct {
 	server *redistest.Server
 	deaf   atomic.Bool
+	missed chan string
 	b      *Broker
 	other  *Broker
 	heard  chan room.Message
@@ -29,8 +30,8 @@ type aside struct {
 
 func newAside(t *testing.T, name string) *aside {
 	t.Helper()
-	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000)}
-	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf})
+	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000), missed: make(chan string, 1000)}
+	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf, a.missed})
 	t.Cleanup(a.b.Close)
 	a.other = NewBroker(a.server.Client(), WithTimeout(20*time.Second))
 	t.Cleanup(a.other.Close)
@@ -50,6 +51,23 @@ func (a *aside) say(t *testing.T, name, event, data string, keep room.Retention)
 	m := room.Message{Kind: room.KindMessage, Room: name, Event: event, Binary: true, Data: []byte(data), At: now()}
 	if _, err := a.other.Publish(context.Background(), m, keep); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// miss has the first node miss what is said.
+func (a *aside) miss(t *testing.T, name, event, data string, keep room.Retention) {
+	t.Helper()
+	a.deaf.Store(true)
+	a.say(t, name, event, data, keep)
+	for end := time.After(20 * time.Second); ; {
+		select {
+		case channel := <-a.missed:
+			if channel == a.b.keysOf(name).channel {
+				return
+			}
+		case <-end:
+			t.Fatalf("%q has not come", event)
+		}
 	}
 }
 
@@ -73,11 +91,9 @@ func (a *aside) hears(t *testing.T, events ...string) {
 func TestAfterAGap(t *testing.T) {
 	t.Parallel()
 	a := newAside(t, "room")
-	a.deaf.Store(true)
-	a.say(t, "room", "missed", "", room.Retention{})
-	// What is never in the tail. It is what the gap is noticed by.
-	time.Sleep(50 * time.Millisecond)
+	a.miss(t, "room", "missed", "", room.Retention{})
 	a.deaf.Store(false)
+	// What is never in the tail. It is what the gap is noticed by.
 	a.say(t, "room", "large", strings.Repeat("x", maxTail+1), room.Retention{})
 	a.say(t, "room", "small", "", room.Retention{})
 	a.hears(t, "missed", "large", "small")
@@ -230,8 +246,7 @@ func heap() int64 {
 func TestLossOfOthers(t *testing.T) {
 	t.Parallel()
 	a := newAside(t, "room")
-	a.deaf.Store(true)
-	a.say(t, "room", "too large to be had again", strings.Repeat("x", maxTail+1), room.Retention{})
+	a.miss(t, "room", "too large to be had again", strings.Repeat("x", maxTail+1), room.Retention{})
 	heard := make(chan room.Message, 10)
 	for end := time.Now().Add(20 * time.Second); ; {
 		_, cancel, err := a.b.Subscribe(t.Context(), "room", func(m room.Message) { heard <- m })
