@@ -26,9 +26,12 @@ type keeper struct {
 // keepLease beats, looks for dead nodes, and sweeps.
 func (t *Tracker) keepLease() {
 	k := &keeper{sweep: time.Now().Add(t.options.Sweep)}
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(max(t.lookAfter(k), 0))
 	defer timer.Stop()
 	for {
+		t.mu.Lock()
+		t.speak()
+		t.mu.Unlock()
 		select {
 		case <-t.stop:
 			return
@@ -36,9 +39,6 @@ func (t *Tracker) keepLease() {
 		case <-timer.C:
 		}
 		timer.Reset(max(t.lookAfter(k), 0))
-		t.mu.Lock()
-		t.speak()
-		t.mu.Unlock()
 	}
 }
 

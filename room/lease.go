@@ -157,7 +157,7 @@ type keeper struct {
 func (s *Server) keepLease() {
 	k := &keeper{srv: s, busy: make(chan struct{})}
 	close(k.busy)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(max(k.turn(), 0))
 	defer timer.Stop()
 	for {
 		select {
