@@ -2,6 +2,7 @@ package redisroom_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"testing"
@@ -124,9 +125,13 @@ func said(name, event, data string) room.Message {
 	return room.Message{Kind: room.KindMessage, Room: name, Event: event, From: "ada", Data: []byte(data), At: time.UnixMilli(time.Now().UnixMilli())}
 }
 
-// store publishes until it succeeds, as a client does that has an ID.
+// store publishes until it succeeds, with an ID, or what was done unheard would be
+// done twice.
 func store(t *testing.T, b room.Broker, m room.Message) room.Receipt {
 	t.Helper()
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
 	var r room.Receipt
 	eventually(t, "store", func() (err error) {
 		r, err = b.Publish(context.Background(), m, keepAll)
