@@ -31,7 +31,7 @@ type aside struct {
 func newAside(t *testing.T, name string) *aside {
 	t.Helper()
 	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000), missed: make(chan string, 1000)}
-	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf, a.missed})
+	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf, a.missed}, WithTimeout(time.Second))
 	t.Cleanup(a.b.Close)
 	a.other = NewBroker(a.server.Client(), WithTimeout(20*time.Second))
 	t.Cleanup(a.other.Close)
