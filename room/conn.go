@@ -61,6 +61,7 @@ type Conn struct {
 	burst       *burst        // what waits to be published; nil for nothing
 	batch       transport.Batch
 	entered     *seat // by a join whose reply is not queued yet
+	placed      bool  // the join that is going on has a place in the room to give back if it fails
 	began       time.Time
 	requests    limit.Bucket
 	joins       limit.Bucket

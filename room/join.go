@@ -35,6 +35,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 		return nil, err
 	}
 	defer c.joined()
+	c.placed = old != nil
 	if old != nil {
 		// Joining again starts anew: what was on its way is sent first.
 		old.hall.exit(old, true)
@@ -53,7 +54,7 @@ func (c *Conn) join(ctx context.Context, r *wire.Request) (wire.Result, error) {
 // Before it the connection had another seat, or not.
 func (c *Conn) retreat(room string, s *seat, before bool, err error) {
 	var refused *Error
-	if s == nil && !before && errors.As(err, &refused) && refused.Code != CodeUnavailable {
+	if !c.placed && errors.As(err, &refused) && refused.Code != CodeUnavailable {
 		return // it has not been let in
 	}
 	c.takeSeat(room)
@@ -80,8 +81,8 @@ func (s *Server) sofar(name string) (now sofar) {
 }
 
 // enter is join from the moment on that the connection has no seat. The record
-// was read no sooner than read. A seat that is returned with an error must be
-// given back.
+// was read no sooner than read. A seat that is returned with an error, and a
+// place that was taken, must be given back.
 func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, read sofar) (*seat, *wire.JoinResult, error) {
 	s := c.srv
 	h, err := s.openHall(ctx, r.Room)
@@ -112,11 +113,12 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	return seat, res, nil
 }
 
-// takePlace is admitted to the room and takes a seat in the hall. A record may
-// have the version that one before it had, of a room that was deleted: so it is
-// read again unless the hall has heard of nothing since it was.
+// takePlace is admitted to the room and takes a seat in the hall. When it fails,
+// placed says whether there is a place to give back. A record may have the
+// version that one before it had, of a room that was deleted: so it is read again
+// unless the hall has heard of nothing since it was.
 func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record, read sofar) (*seat, Position, error) {
-	for tries := range conflicts {
+	for range conflicts {
 		var err error
 		var in Admission
 		var node string
@@ -129,11 +131,9 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 			in, node, err = c.srv.admitMember(ctx, c, rec)
 		}
 		if err != nil {
-			if tries > 0 {
-				c.giveBack(h.name, reasonOf(err))
-			}
 			return nil, Position{}, err
 		}
+		c.placed = true
 		seat, at, grown := h.enter(c, settings)
 		if grown > 0 {
 			c.srv.journal.write(ctx, slog.LevelInfo, eventSize, nil, slog.String("room", h.name), slog.Int("connections", grown))
@@ -150,7 +150,6 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 		c.stand(h.name)
 		h.detach(seat, false)
 	}
-	c.giveBack(h.name, reasonLeft)
 	return nil, Position{}, refuse(CodeConflict)
 }
 
