@@ -16,10 +16,14 @@ import (
 func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, s *seat, at Position, res *wire.JoinResult) (*seat, error) {
 	for range conflicts {
 		ahead, err := c.replay(ctx, r, settings, at, res)
-		if err != nil || ahead == (Position{}) || !c.rise(s) {
+		if err != nil || ahead == (Position{}) {
 			return s, err
 		}
-		if err := c.await(ctx, s.hall, ahead); err != nil {
+		if !c.rise(s) {
+			res.Messages = nil // some may have been said after the end
+			return s, nil
+		}
+		if _, err := c.await(ctx, s.hall, ahead); err != nil {
 			return s, err
 		}
 		next, behind, err := c.takePlace(ctx, s.hall, settings, rec, sofar{})

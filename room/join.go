@@ -103,10 +103,11 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 	// The others hear of it before we can say anything. When the store fails
 	// the tracker goes on trying.
 	c.noted(c.presence.Join(ctx, r.Room))
-	res := &wire.JoinResult{Room: r.Room, Permission: string(rec.Permission)}
+	res := &wire.JoinResult{Room: r.Room}
 	if seat, err = c.catchUp(ctx, r, settings, rec, seat, at, res); err != nil {
 		return seat, nil, err
 	}
+	res.Permission = string(rec.Permission) // of the seat that it came to
 	// Nor does it matter for being in whether the others can be listed.
 	res.Members, res.Next, err = s.memberPage(ctx, c, r.Room, "", s.limits.Page)
 	c.noted(err)

@@ -1,0 +1,140 @@
+package room_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wardroom/wardroom/room"
+)
+
+// What a room becomes while a join waits for an epoch is in the reply: nobody
+// hears of it who is in neither before nor after.
+func TestPermissionChangesBeforeAnEpochIsHeardOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newRestless()
+		h := servePipes(t, house(), room.WithBroker(broker))
+		ada, bob := h.in("ada", "hall"), h.connect("bob")
+		ada.must("message", inRoom("hall"), saying("1"))
+		broker.begin("two", 1)
+		var done sync.WaitGroup
+		done.Go(func() {
+			time.Sleep(200 * time.Millisecond)
+			time.AfterFunc(100*time.Millisecond, broker.tell)
+			if _, err := h.srv.Room("hall").Update(context.Background(), func(rec *room.Record) {
+				rec.Permission, rec.Invited = room.Private, []string{"ada", "bob"}
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		r := bob.must("join", inRoom("hall"), sinceAt("one", 1))
+		if !r.Recovered || r.Permission != "private" {
+			t.Errorf("recovered %v, permission %s", r.Recovered, r.Permission)
+		}
+		done.Wait()
+		bob.silent()
+	})
+}
+
+// meddler does something while the hall is replayed for the first time.
+type meddler struct {
+	*restless
+	once sync.Once
+	// first is called before the log is read, and then after.
+	first, then func()
+}
+
+func (b *meddler) Replay(ctx context.Context, name string, r room.Range) (page room.Page, err error) {
+	b.once.Do(func() {
+		b.first()
+		page, err = b.restless.Replay(ctx, name, r)
+		b.then()
+		b.first = nil
+	})
+	if b.first == nil && page.Last == (room.Position{}) {
+		return b.restless.Replay(ctx, name, r)
+	}
+	return page, err
+}
+
+// Who is banned while what they missed is read, in an epoch that this server has
+// yet to hear of, gets nothing that was said after that.
+func TestBannedWhileAnEpochIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := &meddler{restless: newRestless()}
+		h := servePipes(t, house(), room.WithBroker(broker))
+		ada, bob := h.in("ada", "hall"), h.connect("bob")
+		for range 3 {
+			ada.must("message", inRoom("hall"), saying(`"before"`))
+		}
+		ada.pass(5 * time.Second) // the servers know each other
+		broker.begin("two", 1)
+		var done sync.WaitGroup
+		broker.first = func() {
+			done.Go(func() {
+				if err := h.srv.Room("hall").Ban(context.Background(), "bob", time.Time{}, ""); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(10 * time.Millisecond)
+			if _, err := h.srv.Room("hall").Publish(context.Background(), "message", "secret"); err != nil {
+				t.Error(err)
+			}
+		}
+		broker.then = func() {
+			broker.tell()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if r := bob.must("join", inRoom("hall"), sinceAt("one", 1)); r.Recovered || len(r.Messages) > 0 {
+			t.Errorf("recovered %v with %v", r.Recovered, datas(r.Messages))
+		}
+		if f := bob.expect("removed"); f.Code != "banned" {
+			t.Errorf("got %s", f)
+		}
+		done.Wait()
+		bob.silent()
+	})
+}
+
+// A server that hears at once of two epochs that followed each other knows no
+// less than one that heard of the first before.
+func TestRejoinTwoEpochsLater(t *testing.T) {
+	for name, since := range map[string]uint64{"behind": 1, "ahead": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broker := newRestless()
+				h := servePipes(t, house(), room.WithBroker(broker))
+				ada, bob := h.in("ada", "hall"), h.connect("bob")
+				ada.must("message", inRoom("hall"), saying("1"))
+				broker.begin("two", 1)
+				ada.must("message", inRoom("hall"), saying("2"))
+				ada.must("message", inRoom("hall"), saying("3"))
+				time.AfterFunc(300*time.Millisecond, func() {
+					broker.begin("three", 3)
+					broker.mu.Lock()
+					first := &broker.queue[0]
+					first.Epoch, broker.queue = "three", broker.queue[:len(broker.queue)-1]
+					for i := range broker.queue {
+						broker.queue[i].Epoch = "three"
+					}
+					broker.mu.Unlock()
+					broker.tell()
+				})
+				epoch := map[uint64]string{1: "one", 2: "two"}[since]
+				r := bob.must("join", inRoom("hall"), sinceAt(epoch, since))
+				want := []string{"2", "3"}[since-1:]
+				if !r.Recovered || r.Epoch != "three" || r.Offset != 3 || !slices.Equal(datas(r.Messages), want) {
+					t.Errorf("recovered %v at %s %d with %v, want %v", r.Recovered, r.Epoch, r.Offset, datas(r.Messages), want)
+				}
+				ada.must("message", inRoom("hall"), saying("4"))
+				if f := bob.expect("message"); f.Epoch != "three" || f.Offset != 4 {
+					t.Errorf("then came %s", f)
+				}
+				bob.silent()
+			})
+		})
+	}
+}
