@@ -27,8 +27,8 @@ type Peer struct {
 
 // A Conn is a connection of a node. Close it when the connection has ended.
 type Conn struct {
-	tracker                *Tracker
-	user, name, connection string
+	tracker          *Tracker
+	user, connection string
 
 	// active is when something was last heard, in nanoseconds since the epoch;
 	// idle is whether that is too long ago.
@@ -36,6 +36,7 @@ type Conn struct {
 	idle   atomic.Bool
 
 	// The Tracker's lock protects what follows.
+	name   string
 	set    *setting
 	chosen bool    // set is the user's choice
 	seats  []*seat // few: a map would cost more than looking through them
@@ -182,6 +183,30 @@ func (c *Conn) SetIn(ctx context.Context, room string, status Status, meta []byt
 		}
 		return []*seat{s}, nil
 	})
+}
+
+// Rename gives the connection another display name, in all its rooms and those
+// it will join. Lists have it, and so have the events that follow; a name is not
+// presence, so nothing is announced for it alone.
+//
+// It waits as [Tracker] says. Besides, the error is [ErrClosed].
+func (c *Conn) Rename(ctx context.Context, name string) error {
+	t := c.tracker
+	w := newWaiter()
+	t.mu.Lock()
+	if t.closing || c.closed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	if c.name != name {
+		c.name = name
+		for _, s := range c.seats {
+			if s.state == seated {
+				t.touch(s, w)
+			}
+		}
+	}
+	return t.unlockAndWait(ctx, w)
 }
 
 // A setting is a status with its meta, nil when there is none, or none new.

@@ -307,6 +307,50 @@ func TestRenewalRechecksRooms(t *testing.T) {
 	bob.must("message", inRoom("hall"), saying("1"))
 }
 
+// A fresher token may have another name: lists have it at once, events from the
+// next one on. Who has several connections is called by the newest one's name.
+func TestRenewalRenames(t *testing.T) {
+	h := serve(t, house())
+	ada := h.in("ada", "hall")
+	bob := h.in("bob~name.Bob", "hall")
+	name := func() string {
+		t.Helper()
+		for _, m := range ada.must("members", inRoom("hall")).Members {
+			if m.User == "bob" {
+				return m.Name
+			}
+		}
+		t.Error("bob is not there")
+		return ""
+	}
+	ada.forget()
+	bob.must("auth", `"token":"bob~name.Robert"`)
+	if got := name(); got != "Robert" {
+		t.Errorf("renamed: %q", got)
+	}
+	ada.silent()
+	for _, typ := range []string{"leave", "join"} {
+		bob.must(typ, inRoom("hall"))
+		if f := ada.expect(map[string]string{"leave": "user_left", "join": "user_joined"}[typ]); f.Name != "Robert" {
+			t.Errorf("after renaming: %s", f)
+		}
+	}
+	time.Sleep(5 * time.Millisecond) // newer by the clock, whose steps are milliseconds
+	newer := h.in("bob~name.Bobby", "hall")
+	bob.must("auth", `"token":"bob~name.Rob"`)
+	if got := name(); got != "Bobby" {
+		t.Errorf("with a newer connection: %q", got)
+	}
+	newer.must("leave", inRoom("hall"))
+	if got := name(); got != "Rob" {
+		t.Errorf("without it: %q", got)
+	}
+	bob.must("auth", `"token":"bob"`)
+	if got := name(); got != "" {
+		t.Errorf("without a name: %q", got)
+	}
+}
+
 // The answer to whoever put somebody out comes when they are out.
 func TestAnswerComesWhenDone(t *testing.T) {
 	store := &spyStore{Store: room.NewMemoryStore(), dismissed: func(room.Seat, bool) { time.Sleep(5 * time.Millisecond) }}

@@ -94,6 +94,7 @@ func (c *Conn) renew(ctx context.Context, r *wire.Request) (wire.Result, error) 
 	c.identity.Store(&id)
 	c.recheckSession()
 	c.recheckRooms(ctx)
+	c.noted(c.presence.Rename(ctx, id.Name))
 	c.srv.journal.write(ctx, slog.LevelInfo, eventRenew, c)
 	c.watchExpiry()
 	return authResult(id), nil
