@@ -25,7 +25,7 @@ func TestCounterConforms(t *testing.T) {
 // more; nothing is left when everything has expired.
 func TestCounterUnavailable(t *testing.T) {
 	server := redistest.Start(t)
-	c := redislimit.NewCounter(server.Client(), redislimit.WithTimeout(100*time.Millisecond))
+	c := redislimit.NewCounter(server.Client(), redislimit.WithTimeout(500*time.Millisecond))
 	if ok, err := c.Take(t.Context(), "k", "1", 1, 300*time.Millisecond); !ok || err != nil {
 		t.Fatal(ok, err)
 	}

@@ -40,6 +40,8 @@ type feed struct {
 	heard   bool // something came since the last check
 	handed  bool // subscribers were called, and not told yet that this is all
 
+	slow bool // what is missing did not come within a call's time; the filler's alone
+
 	fed bool // something came since the last rest; the feeder's alone
 }
 

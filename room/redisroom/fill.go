@@ -2,6 +2,7 @@ package redisroom
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -141,6 +142,7 @@ func (f *feed) fillOnce() bool {
 			return false
 		}
 		if f.apply(m) {
+			f.slow = false
 			return true
 		}
 	}
@@ -153,7 +155,14 @@ func (f *feed) after(gen, seq string) (missing, bool) {
 	defer cancel()
 	args := f.b.args(nil, 1)
 	args[2], args[3] = gen, seq
-	reply, err := f.b.run(ctx, f.keys, fillScript, append(args, fillBytes))
+	run := f.b.run
+	if f.slow {
+		run = f.b.runAlone
+	}
+	reply, err := run(ctx, f.keys, fillScript, append(args, fillBytes))
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.slow = !f.slow
+	}
 	if err != nil {
 		return missing{}, false
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/wardroom/wardroom/internal/redistest"
+	"github.com/wardroom/wardroom/internal/redisx"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -30,8 +31,15 @@ type aside struct {
 
 func newAside(t *testing.T, name string) *aside {
 	t.Helper()
+	return newAsideOf(t, name, func(c rueidis.Client) rueidis.Client { return c }, time.Second)
+}
+
+// newAsideOf is newAside whose first node has another client to Redis, and a
+// timeout.
+func newAsideOf(t *testing.T, name string, wrap func(rueidis.Client) rueidis.Client, timeout time.Duration) *aside {
+	t.Helper()
 	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000), missed: make(chan string, 1000)}
-	a.b = NewBroker(deafClient{a.server.Client(), &a.deaf, a.missed}, WithTimeout(time.Second))
+	a.b = NewBroker(deafClient{wrap(a.server.Client()), &a.deaf, a.missed}, WithTimeout(timeout))
 	t.Cleanup(a.b.Close)
 	a.other = NewBroker(a.server.Client(), WithTimeout(20*time.Second))
 	t.Cleanup(a.other.Close)
@@ -115,6 +123,43 @@ func TestLargeGap(t *testing.T) {
 	a.deaf.Store(false)
 	a.say(t, "room", "end", "", room.Keep(100, time.Hour))
 	a.hears(t, append(want, "end")...)
+}
+
+// far is a client to which what is missing is a long way.
+type far struct {
+	rueidis.Client
+	way time.Duration
+}
+
+func (c far) Do(ctx context.Context, command rueidis.Completed) rueidis.RedisResult {
+	return c.DoMulti(ctx, command)[0]
+}
+
+func (c far) DoMulti(ctx context.Context, commands ...rueidis.Completed) []rueidis.RedisResult {
+	fills := slices.ContainsFunc(commands, func(c rueidis.Completed) bool { return slices.Contains(c.Commands(), fillScript.sha) })
+	list := c.Client.DoMulti(ctx, commands...)
+	if !fills {
+		return list
+	}
+	select {
+	case <-time.After(c.way):
+	case <-ctx.Done():
+		for i := range list {
+			list[i] = rueidis.NewErrorResult(ctx.Err())
+		}
+	}
+	return list
+}
+
+// What takes longer to come than a call may take comes all the same, if not as
+// long as that.
+func TestGapFarAway(t *testing.T) {
+	t.Parallel()
+	a := newAsideOf(t, "room", func(c rueidis.Client) rueidis.Client { return far{c, 2 * redisx.DefaultTimeout} }, redisx.DefaultTimeout)
+	a.miss(t, "room", "missed", "", room.Keep(10, time.Hour))
+	a.deaf.Store(false)
+	a.say(t, "room", "end", "", room.Keep(10, time.Hour))
+	a.hears(t, "missed", "end")
 }
 
 // A deployment in another database of the same Redis has the same channels. It
