@@ -40,8 +40,9 @@ func decided(err error) error {
 // enact publishes what is done to a room or to somebody in it, and waits until
 // it is in force: in the hall of this node, and in those of the others, which
 // are asked. What it causes here is flushed at once. It is stored already, so it
-// is published also for a caller who is gone.
-func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) error {
+// is published also for a caller who is gone. What has to be done as soon as it is
+// published is then, which may be nil.
+func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message, then func() error) error {
 	if batch == nil {
 		batch = new(transport.Batch)
 	}
@@ -58,6 +59,9 @@ func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) e
 	if err != nil {
 		return unavailable(err)
 	}
+	if then != nil {
+		err = then()
+	}
 	waiting, cancel := context.WithTimeout(ctx, actMost)
 	defer cancel()
 	heard := true
@@ -71,7 +75,11 @@ func (s *Server) enact(ctx context.Context, batch *transport.Batch, m Message) e
 	if heard {
 		s.await(waiting, roll)
 	}
-	return s.confirmed(ctx, &m, append(missing, s.peers.absent(roll)...))
+	confirmed := s.confirmed(ctx, &m, append(missing, s.peers.absent(roll)...))
+	if err != nil {
+		return unavailable(err)
+	}
+	return confirmed
 }
 
 // command tells every server, this one included, to do something about a user,

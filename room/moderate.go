@@ -243,5 +243,5 @@ func (r *Room) unmute(ctx context.Context, batch *transport.Batch, user string) 
 // act tells every node what was done to a user.
 func (r *Room) act(ctx context.Context, batch *transport.Batch, m Message) error {
 	m.Room, m.At = r.name, now()
-	return r.srv.enact(ctx, batch, m)
+	return r.srv.enact(ctx, batch, m, nil)
 }

@@ -235,7 +235,7 @@ func (s *Server) replace(ctx context.Context, batch *transport.Batch, rec Record
 	if err != nil {
 		return Record{}, err
 	}
-	return rec, s.enact(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()})
+	return rec, s.enact(ctx, batch, Message{Kind: KindUpdated, Room: rec.Room, Data: data, At: now()}, nil)
 }
 
 // clearLog forgets what a room of the same name, that was deleted, has left in the
@@ -264,16 +264,13 @@ func (s *Server) clearLog(ctx context.Context, name string, settings *Settings) 
 	return nil
 }
 
-// drop deletes a room and tells everyone.
+// drop deletes a room and tells everyone. What was said goes with it at once:
+// while the nodes confirm, somebody may be in a room of that name again.
 func (s *Server) drop(ctx context.Context, name string) error {
 	if err := s.store.Delete(ctx, name); err != nil && !errors.Is(err, ErrNoRoom) {
 		return unavailable(err)
 	}
-	err := s.enact(ctx, nil, Message{Kind: KindDeleted, Room: name, At: now()})
-	if decided(err) == nil {
-		if err := s.broker.Forget(context.WithoutCancel(ctx), name); err != nil {
-			return unavailable(err)
-		}
-	}
-	return err
+	return s.enact(ctx, nil, Message{Kind: KindDeleted, Room: name, At: now()}, func() error {
+		return s.broker.Forget(context.WithoutCancel(ctx), name)
+	})
 }
