@@ -138,3 +138,51 @@ func TestRejoinTwoEpochsLater(t *testing.T) {
 		})
 	}
 }
+
+// interrupted is a broker that does something after the log was read, once.
+type interrupted struct {
+	room.Broker
+	then func()
+}
+
+func (b *interrupted) Replay(ctx context.Context, name string, r room.Range) (room.Page, error) {
+	page, err := b.Broker.Replay(ctx, name, r)
+	if then := b.then; then != nil {
+		b.then = nil
+		then()
+	}
+	return page, err
+}
+
+// Where a page takes more than one look at the log, and another epoch has begun
+// meanwhile, it is of that epoch alone.
+func TestPageIsOfOneEpoch(t *testing.T) {
+	for name, read := range map[string][]string{
+		"history": {"history", `"limit":3`},
+		"join":    {"join", `"last":3`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broker := &interrupted{Broker: room.NewMemoryBroker()}
+				h := servePipes(t, house(), room.WithBroker(broker))
+				ada := h.in("ada", "hall")
+				for range 4 {
+					ada.must("message", inRoom("hall"), saying(`"old"`))
+				}
+				ada.must("edit", inRoom("hall"), `"target":1`, saying(`"old"`))
+				broker.then = func() {
+					if err := broker.Forget(t.Context(), "hall"); err != nil {
+						t.Error(err)
+					}
+					if _, err := h.srv.Room("hall").Publish(t.Context(), "message", "new"); err != nil {
+						t.Error(err)
+					}
+				}
+				r := ada.must(read[0], inRoom("hall"), read[1])
+				if got := datas(r.Messages); !slices.Equal(got, []string{`"new"`}) || r.Messages[0].Epoch != r.Epoch {
+					t.Errorf("got %s", r.raw)
+				}
+			})
+		})
+	}
+}

@@ -71,16 +71,26 @@ func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error
 
 // said is Replay without the changes to messages, which are in the messages
 // themselves: a page is as full as there are messages for it, or a client that
-// pages by offsets would be stuck behind a run of changes.
+// pages by offsets would be stuck behind a run of changes. Where another epoch
+// begins meanwhile it begins anew, or offsets of both would be on one page.
 func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error) {
 	want := ask.Limit
 	ask.Limit++ // one more tells whether there are more
 	var list []Message
+	whole, epoch, tries := ask, "", 0
 	for {
 		page, err := s.broker.Replay(ctx, room, ask)
 		if err != nil {
 			return Page{}, err
 		}
+		if ask != whole && page.Last.Epoch != epoch {
+			if tries++; tries == conflicts {
+				return Page{}, refuse(CodeUnavailable)
+			}
+			ask, list = whole, nil
+			continue
+		}
+		epoch = page.Last.Epoch
 		if n := len(page.Messages); n == 0 {
 			page.More = false
 		} else if ask.Newest {
