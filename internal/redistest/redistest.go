@@ -2,15 +2,20 @@
 // directory of its own, and does to them what happens to servers: alone
 // ([Start]), as a Redis Cluster ([StartCluster]) and watched over by Sentinels
 // ([StartSentinel]). What a server has logged is shown when the test fails.
+//
+// The environment's REDIS_SERVER is what is started instead of redis-server,
+// such as valkey-server: a command, or the path of one.
 package redistest
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -64,7 +69,10 @@ func own(t testing.TB, port int, args []string) []string {
 // start starts a process without waiting until it answers.
 func start(t testing.TB, args func(port int) []string) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
+	if _, err := exec.LookPath(command()); err != nil {
+		if chosen() != "" {
+			t.Fatalf("REDIS_SERVER: %v", err)
+		}
 		t.Skip("redis-server is not installed: make test installs it")
 	}
 	s := &Server{t: t, port: ownPort(t)}
@@ -78,6 +86,11 @@ func start(t testing.TB, args func(port int) []string) *Server {
 	s.run()
 	return s
 }
+
+// command is what is started.
+func command() string { return cmp.Or(chosen(), "redis-server") }
+
+func chosen() string { return os.Getenv("REDIS_SERVER") }
 
 // ready waits until a server that was just made answers, on another port if
 // its own was taken.
@@ -133,7 +146,7 @@ func (s *Server) Restart() {
 
 func (s *Server) run() {
 	s.t.Helper()
-	cmd := exec.CommandContext(context.Background(), "redis-server", s.args...)
+	cmd := exec.CommandContext(context.Background(), command(), s.args...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {

@@ -2,6 +2,10 @@ package redistest_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -119,4 +123,25 @@ func TestSentinel(t *testing.T) {
 	was.Kill()
 	s.Promoted(was)
 	has(t, c, "a", "2")
+}
+
+// The environment says which server is started.
+func TestServerOfChoice(t *testing.T) {
+	redis, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("redis-server is not installed: make test installs it")
+	}
+	dir := t.TempDir()
+	chosen, seen := filepath.Join(dir, "another-server"), filepath.Join(dir, "seen")
+	script := fmt.Sprintf("#!/bin/sh\necho started >> %q\nexec %q \"$@\"\n", seen, redis)
+	if err := os.WriteFile(chosen, []byte(script), 0o700); err != nil { //nolint:gosec // it has to run
+		t.Fatal(err)
+	}
+	t.Setenv("REDIS_SERVER", chosen)
+	s := redistest.Start(t)
+	s.Kill()
+	s.Restart()
+	if got, err := os.ReadFile(seen); err != nil || strings.Count(string(got), "started\n") < 2 {
+		t.Errorf("it was %q, %v", got, err)
+	}
 }
