@@ -411,6 +411,7 @@ func TestNoLease(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("five refusals took %v", took)
 		}
+		synctest.Wait() // for a beat that is under way
 		f.tethers[0].cut.Store(false)
 		ada.must("join", inRoom("hall"))
 		f.inside(t, "hall", "ada")
