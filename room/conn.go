@@ -39,8 +39,8 @@ type Conn struct {
 	presence *presence.Conn                // nil until welcomed
 	counted  counted                       // by the gauges
 	life     life                          // its context
-	// uncounted: it is not to be counted on other nodes any more.
-	uncounted atomic.Bool
+	// By what it is counted on other nodes too.
+	byIP, byUser atomic.Bool
 
 	// Server.connMu protects these: a list of those of the same user.
 	sibling, elder *Conn

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardroom/wardroom/limit"
@@ -30,14 +31,22 @@ func (s *Server) place(ctx context.Context, gauge *limit.Gauge, key, prefix stri
 		gauge.Leave(key)
 		return false
 	}
+	c.countedBy(prefix).Store(true)
 	return true
+}
+
+func (c *Conn) countedBy(prefix string) *atomic.Bool {
+	if prefix == countedIP {
+		return &c.byIP
+	}
+	return &c.byUser
 }
 
 // leavePlace undoes place.
 func (s *Server) leavePlace(gauge *limit.Gauge, key, prefix string, c *Conn) {
 	gauge.Leave(key)
 	if s.counter != nil {
-		c.uncounted.Store(true)
+		c.countedBy(prefix).Store(false)
 		s.uncount(prefix+key, c.id)
 	}
 }
@@ -65,17 +74,16 @@ func (s *Server) keepCounts() {
 func (s *Server) renewCounts() {
 	for part := range slices.Chunk(s.all(), countAtOnce) {
 		leases := make([]limit.Lease, 0, 2*len(part))
+		still := make([]*atomic.Bool, 0, 2*len(part)) // whether each of them is
 		for _, c := range part {
-			leases = append(leases, c.counts()...)
+			leases, still = c.counts(leases, still)
 		}
 		if err := s.counter.Renew(s.ctx, leases, s.limits.PresenceTimeout); err != nil {
 			return // the next may come in time
 		}
-		for _, c := range part {
-			if c.uncounted.Load() { // it went meanwhile
-				for _, l := range c.counts() {
-					s.uncount(l.Key, l.ID)
-				}
+		for i, l := range leases {
+			if !still[i].Load() { // it went meanwhile
+				s.uncount(l.Key, l.ID)
 			}
 		}
 	}
@@ -86,11 +94,13 @@ const (
 	countedUser = "user:"
 )
 
-// counts are the leases of a connection.
-func (c *Conn) counts() []limit.Lease {
-	leases := []limit.Lease{{Key: countedIP + limit.Key(c.ip), ID: c.id}}
-	if id := c.identity.Load(); id != nil {
-		leases = append(leases, limit.Lease{Key: countedUser + id.ID, ID: c.id})
+// counts adds the leases of a connection, and what says that they still are.
+func (c *Conn) counts(leases []limit.Lease, still []*atomic.Bool) ([]limit.Lease, []*atomic.Bool) {
+	if c.byIP.Load() {
+		leases, still = append(leases, limit.Lease{Key: countedIP + limit.Key(c.ip), ID: c.id}), append(still, &c.byIP)
 	}
-	return leases
+	if id := c.identity.Load(); id != nil && c.byUser.Load() {
+		leases, still = append(leases, limit.Lease{Key: countedUser + id.ID, ID: c.id}), append(still, &c.byUser)
+	}
+	return leases, still
 }

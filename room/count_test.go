@@ -129,3 +129,51 @@ func TestCounterIsAway(t *testing.T) {
 		})
 	}
 }
+
+// slowRenewal is a counter whose renewals wait.
+type slowRenewal struct {
+	*limit.MemoryCounter
+	renewing chan []limit.Lease // what is about to be renewed
+	goOn     chan struct{}
+}
+
+func (c *slowRenewal) Renew(ctx context.Context, leases []limit.Lease, ttl time.Duration) error {
+	select {
+	case c.renewing <- leases:
+		<-c.goOn
+	case <-ctx.Done():
+	}
+	return c.MemoryCounter.Renew(ctx, leases, ttl)
+}
+
+// Who is refused while what the node has is renewed is not counted for that.
+func TestRefusedWhileRenewing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := limit.NewMemoryCounter()
+		slow := &slowRenewal{MemoryCounter: shared, renewing: make(chan []limit.Lease), goOn: make(chan struct{})}
+		opts := room.Options(
+			house(), room.WithSessions(auth.NewMemorySessions()), room.AllowFirstMessageToken(),
+			limits(func(l *room.Limits) { l.ConnectionsPerUser, l.PresenceBeat = 1, time.Second }),
+		)
+		var found []limit.Lease
+		a := servePipes(t, opts, room.WithCounter(slow), room.OnConnect(func(context.Context, *room.Conn, *http.Request) error {
+			found = <-slow.renewing
+			return &room.Error{Code: room.CodeForbidden}
+		}))
+		b := servePipes(t, opts, room.WithCounter(shared))
+		ada := a.anonymous()
+		ada.send(`{"type":"auth","ref":1,"token":"ada"}`)
+		if f := ada.expect("reply"); f.Error == nil || f.Error.Code != "forbidden" {
+			t.Errorf("got %s", f)
+		}
+		ada.expectClose(4003)
+		ada.hangUp()
+		synctest.Wait()
+		if len(found) != 2 {
+			t.Fatalf("renewed was %v, want the address and the user", found)
+		}
+		close(slow.goOn)
+		synctest.Wait()
+		b.connect("ada")
+	})
+}
