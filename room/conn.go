@@ -51,7 +51,7 @@ type Conn struct {
 	seats   seats
 	going   map[string]*departure // rooms that are being left
 	timer   *time.Timer           // for the first message, then for the expiry of the identity
-	gone    bool                  // no timer may start any more
+	gone    bool                  // no timer may start any more, nor another session
 	values  map[any]any           // the host's; nil before there are any
 	joining bool                  // a join has begun to take a place, and is not over
 

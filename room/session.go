@@ -30,7 +30,7 @@ const touchAtOnce = 500
 // been taken back.
 func (s *Server) beginSession(ctx context.Context, c *Conn) *refusal {
 	c.revocations = s.revocations.Load()
-	switch err := s.createSession(ctx, c); {
+	switch err := s.createSession(ctx, c, ""); {
 	case err == nil:
 		return nil
 	case errors.Is(err, auth.ErrRevoked) && c.Identity().IssuedAt.IsZero():
@@ -42,7 +42,11 @@ func (s *Server) beginSession(ctx context.Context, c *Conn) *refusal {
 	}
 }
 
-func (s *Server) createSession(ctx context.Context, c *Conn) error {
+// createSession gives the connection a session in place of another. Meanwhile it
+// may have gone, or somebody else may have done the same: then nobody has the
+// session, and it would live for long.
+func (s *Server) createSession(ctx context.Context, c *Conn, old string) error {
+	heard := s.revocations.Load()
 	session, err := s.sessions.Create(ctx, auth.Session{
 		Identity: c.Identity(), Node: s.node, Connection: c.id, RemoteIP: c.ip,
 	})
@@ -50,9 +54,22 @@ func (s *Server) createSession(ctx context.Context, c *Conn) error {
 		return err
 	}
 	c.mu.Lock()
-	c.session = session.ID
+	wanted := c.session == old && !c.gone
+	if wanted {
+		c.session = session.ID
+	}
 	c.mu.Unlock()
-	return nil
+	if old != "" && s.revocations.Load() != heard { // one of this session was not heard as the connection's
+		if _, err = s.sessions.Get(ctx, session.ID); err != nil && !errors.Is(err, auth.ErrRevoked) {
+			s.touchSoon()
+		}
+	}
+	if !wanted {
+		if err := s.sessions.Delete(ctx, session.ID); err != nil {
+			s.journal.write(ctx, slog.LevelWarn, eventError, c, slog.Any("error", err))
+		}
+	}
+	return err
 }
 
 // endSession lets the session of a connection that is gone expire soon.
@@ -132,7 +149,7 @@ func (s *Server) touch(conns []*Conn) (ok bool) {
 func (s *Server) sessionEnded(c *Conn, e auth.Ended) {
 	err := e.Err
 	if errors.Is(err, auth.ErrSessionNotFound) && c.Session() == e.ID && !c.socket.Closing() {
-		err = s.createSession(s.ctx, c)
+		err = s.createSession(s.ctx, c, e.ID)
 	}
 	if errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, auth.ErrExpired) {
 		c.revoke()
