@@ -117,6 +117,9 @@ type Range struct {
 	After, Before uint64
 	// Limit is the most messages to return; at least 1.
 	Limit int
+	// Bytes ends the page with the message that makes it about that large, 0
+	// where the broker itself would. What a broker returns at once is bounded.
+	Bytes int
 	// Newest takes the newest messages of the range when it has more than
 	// Limit, else the oldest.
 	Newest bool

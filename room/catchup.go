@@ -55,6 +55,7 @@ func (c *Conn) replay(ctx context.Context, r *wire.Request, settings *Settings, 
 		return begun(&page, at), err
 	}
 	ask.Limit, ask.Since = c.srv.limits.Replay, Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
+	ask.Bytes = max(c.srv.limits.MaxLag/2, 1) // or the reply alone could make a slow consumer
 	page, err := c.srv.broker.Replay(ctx, r.Room, ask)
 	if err != nil {
 		return Position{}, err

@@ -60,10 +60,11 @@ type Limits struct {
 	// RoomsPerConnection is how many rooms a connection may be in.
 	// Default 128.
 	RoomsPerConnection int
-	// Page is the most members or messages in one reply. Default 100.
+	// Page is the most members or messages in one reply. Default 100. A page of
+	// messages ends early with the one that makes it an eighth of MaxLag.
 	Page int
-	// Replay is the most messages that joining with since brings back.
-	// Default 1,000.
+	// Replay is the most messages that joining with since brings back, up to
+	// half of MaxLag. Default 1,000.
 	Replay int
 
 	// Crowd is the number of users from which on comings, goings and other

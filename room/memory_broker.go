@@ -266,8 +266,34 @@ func (b *memoryBroker) Replay(_ context.Context, room string, r Range) (Page, er
 			to = from + r.Limit
 		}
 	}
-	page.Messages = slices.Clone(l.entries[from:to])
+	n := fitting(l.entries[from:to], r)
+	page.More = page.More || n < to-from
+	if r.Newest {
+		from = to - n
+	}
+	page.Messages = slices.Clone(l.entries[from : from+n])
 	return page, nil
+}
+
+// memoryPage is how many bytes of messages a page has, but for the last one.
+const memoryPage = 8 << 20
+
+// fitting is how many messages of a list are on a page, from the side where the
+// range begins.
+func fitting(list []Message, r Range) (n int) {
+	left := memoryPage
+	if r.Bytes > 0 {
+		left = min(left, r.Bytes)
+	}
+	for n < len(list) && left > 0 {
+		m := &list[n]
+		if r.Newest {
+			m = &list[len(list)-1-n]
+		}
+		left -= len(m.Data) + len(m.From) + len(m.Event) + len(m.ID)
+		n++
+	}
+	return n
 }
 
 func (b *memoryBroker) Forget(_ context.Context, room string) error {

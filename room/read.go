@@ -72,11 +72,15 @@ func (c *Conn) history(ctx context.Context, r *wire.Request) (wire.Result, error
 // said is Replay without the changes to messages, which are in the messages
 // themselves: a page is as full as there are messages for it, or a client that
 // pages by offsets would be stuck behind a run of changes. Where another epoch
-// begins meanwhile it begins anew, or offsets of both would be on one page.
+// begins meanwhile it begins anew, or offsets of both would be on one page. It
+// ends early with a message that makes it large: a hundred of the largest are
+// more than a server can hold for everyone who asks.
 func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error) {
 	want := ask.Limit
 	ask.Limit++ // one more tells whether there are more
+	ask.Bytes = max(s.limits.MaxLag/8, 1)
 	var list []Message
+	size := 0
 	whole, epoch, tries := ask, "", 0
 	for {
 		page, err := s.broker.Replay(ctx, room, ask)
@@ -87,11 +91,12 @@ func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error)
 			if tries++; tries == conflicts {
 				return Page{}, refuse(CodeUnavailable)
 			}
-			ask, list = whole, nil
+			ask, list, size = whole, nil, 0
 			continue
 		}
 		epoch = page.Last.Epoch
-		if n := len(page.Messages); n == 0 {
+		n := len(page.Messages)
+		if n == 0 {
 			page.More = false
 		} else if ask.Newest {
 			ask.Before = page.Messages[0].Offset
@@ -99,6 +104,9 @@ func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error)
 			ask.After = page.Messages[n-1].Offset
 		}
 		found := slices.DeleteFunc(page.Messages, func(m Message) bool { return m.Kind != KindMessage })
+		for i := range found {
+			size += len(found[i].Data)
+		}
 		if ask.Newest {
 			list = append(found, list...)
 		} else {
@@ -111,7 +119,7 @@ func (s *Server) said(ctx context.Context, room string, ask Range) (Page, error)
 			} else {
 				list = list[:want]
 			}
-		} else if page.More {
+		} else if page.More && (len(list) == 0 || n >= ask.Limit && size < ask.Bytes) {
 			continue
 		}
 		page.Messages = list

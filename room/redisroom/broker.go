@@ -236,7 +236,11 @@ func (b *Broker) Replay(ctx context.Context, name string, r room.Range) (room.Pa
 	if r.Since.Epoch != "" {
 		epoch, since = r.Since.Epoch, counted(r.Since.Offset)
 	}
-	args := append(b.args(f, 7), counted(r.After), counted(r.Before), strconv.Itoa(r.Limit), newest, epoch, since, strconv.Itoa(maxPage))
+	most := maxPage
+	if r.Bytes > 0 {
+		most = min(most, r.Bytes)
+	}
+	args := append(b.args(f, 7), counted(r.After), counted(r.Before), strconv.Itoa(r.Limit), newest, epoch, since, strconv.Itoa(most))
 	reply, err := b.run(ctx, k, replayScript, args)
 	if err != nil || len(reply) == 0 {
 		return room.Page{}, err

@@ -145,6 +145,11 @@ func brokerCases() []testCase[*brokerScript] {
 			brokerReplay,
 		},
 		{
+			"page bytes",
+			"A page ends with the message that makes it as large as Bytes says, and More says so: a room's log may be more than a server can hold for everyone who asks.",
+			brokerPageBytes,
+		},
+		{
 			"since",
 			"Replay leaves out what is up to Since where the log goes on from there, and Follows says so; where it does not, as it does from no position that never was, of another room or of before a Forget, it leaves nothing out and says that. " +
 				"Who is told by mistake that nothing else was missed does not ask for it.",

@@ -506,6 +506,22 @@ func (b *mutantBroker) Replay(_ context.Context, name string, r room.Range) (roo
 		list = list[:r.Limit]
 		page.More = true
 	}
+	if r.Bytes > 0 && !b.has("pages of any size") {
+		n, size := 0, 0
+		for ; n < len(list) && size < r.Bytes; n++ {
+			if r.Newest {
+				size += len(list[len(list)-1-n].Data)
+			} else {
+				size += len(list[n].Data)
+			}
+		}
+		page.More = page.More || n < len(list) && !b.has("large pages have no more")
+		if r.Newest && !b.has("large pages are the oldest") {
+			list = list[len(list)-n:]
+		} else {
+			list = list[:n]
+		}
+	}
 	page.Messages = list
 	if !b.has("pages are the log") {
 		page.Messages = slices.Clone(list)

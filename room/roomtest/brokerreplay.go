@@ -96,6 +96,33 @@ func brokerReplay(s *brokerScript) {
 	s.sameMessages("a walk from the newest back", back, many, true)
 }
 
+// brokerPageBytes looks for pages that end by their size, from both ends.
+func brokerPageBytes(s *brokerScript) {
+	const count, large = 8, 10_000
+	text := `"` + strings.Repeat("x", large-2) + `"`
+	log := make([]room.Message, count)
+	for i := range log {
+		log[i] = s.store(said("room", "ada", text), keepAll)
+	}
+	for _, newest := range []bool{false, true} {
+		for _, c := range []struct{ bytes, want int }{{1, 1}, {large / 2, 1}, {3*large - large/2, 3}, {2 * count * large, count}, {0, count}} {
+			want := log[:c.want]
+			if newest {
+				want = log[count-c.want:]
+			}
+			page := s.replay("room", room.Range{Limit: 100, Bytes: c.bytes, Newest: newest})
+			s.sameMessages(fmt.Sprintf("a page of %d bytes, newest %v,", c.bytes, newest), page.Messages, want, true)
+			if more := c.want < count; page.More != more {
+				s.t.Fatalf("a page of %d bytes, newest %v, has More %v, want %v", c.bytes, newest, page.More, more)
+			}
+		}
+		page := s.replay("room", room.Range{Limit: 2, Bytes: 5 * large, Newest: newest})
+		if len(page.Messages) != 2 || !page.More {
+			s.t.Fatalf("a page that Limit ends before Bytes has %d messages, want 2, and More %v", len(page.Messages), page.More)
+		}
+	}
+}
+
 func brokerSince(s *brokerScript) {
 	all := s.storeSome("room", 10, room.Keep(6, time.Hour))
 	log, last := all[4:], all[9].Position // 5 to 10
