@@ -16,7 +16,7 @@ import (
 func TestAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	const timeout = 300 * time.Millisecond
+	const timeout = 500 * time.Millisecond
 	s := redispresence.New(server.Client(), redispresence.WithTimeout(timeout))
 	scope, op := presence.Scope{Room: "r"}, uint64(0)
 	calls := map[string]func(context.Context) error{

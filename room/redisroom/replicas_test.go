@@ -58,16 +58,7 @@ func TestReplicaAway(t *testing.T) {
 	edit.Kind, edit.Target = room.KindEdited, first.Offset
 	var calls sync.WaitGroup
 	var over atomic.Bool
-	for what, call := range map[string]func() error{
-		"publish": func() error { _, err := b.Publish(ctx, m, keepAll); return err },
-		"amend":   func() error { _, err := b.Amend(ctx, edit, "", keepAll); return err },
-		"forget":  func() error { return b.Forget(ctx, "room of no replica") },
-	} {
-		if what == "forget" {
-			if _, err := b.Publish(ctx, said("room of no replica", "x", ""), room.Retention{}); err != nil {
-				t.Fatal(err)
-			}
-		}
+	waits := func(what string, call func() error) {
 		calls.Go(func() {
 			began := time.Now()
 			err := call()
@@ -79,6 +70,13 @@ func TestReplicaAway(t *testing.T) {
 			}
 		})
 	}
+	if _, err := b.Publish(ctx, said("room of no replica", "x", ""), room.Retention{}); err != nil {
+		t.Fatal(err)
+	}
+	waits("publish", func() error { _, err := b.Publish(ctx, m, keepAll); return err })
+	e.until("what is stored but not acknowledged", event("waits"))
+	waits("amend", func() error { _, err := b.Amend(ctx, edit, "", keepAll); return err })
+	waits("forget", func() error { return b.Forget(ctx, "room of no replica") })
 	done := make(chan struct{})
 	go func() { calls.Wait(); over.Store(true); close(done) }()
 	// All of the lanes are asked.
@@ -102,7 +100,6 @@ func TestReplicaAway(t *testing.T) {
 	if err := b.Health(); err != nil {
 		t.Errorf("health: %v", err)
 	}
-	e.until("what is stored but not acknowledged", event("waits"))
 	// A repetition that finds it there must not be acknowledged for that.
 	if r, err := b.Publish(ctx, m, keepAll); !errors.Is(err, room.ErrUnavailable) {
 		t.Errorf("repeated while the replica stands still: %+v, %v", r, err)
