@@ -188,11 +188,11 @@ func (f *feed) forks(m missing) []mark {
 	return list
 }
 
-// leave notes how far the feed had the generation before, and begins a new one.
-// The caller holds mu.
-func (f *feed) leave(had uint64, gen string) {
+// leave notes how far the feed has the generation, and begins another. The caller
+// holds mu.
+func (f *feed) leave(gen string) {
 	if f.gen != gen {
-		f.marks = append(f.marks, mark{f.gen, had})
+		f.marks = append(f.marks, mark{f.gen, f.seq})
 		f.marks = f.marks[max(0, len(f.marks)-maxMarks):]
 	}
 	f.gen = gen
@@ -216,10 +216,12 @@ func (f *feed) apply(m missing) bool {
 		// already cannot be said.
 		m.before, m.list, m.more = m.place, nil, false
 	}
-	had := f.seq
+	stored := m.stored()
+	f.leave(m.gen)
 	switch {
 	case m.outcome != follows:
-		f.seq, f.at = m.before.seq, m.before.at
+		f.seq = m.before.seq
+		f.reach(f.behind(f.seq, stored[0]))
 		if !slices.Contains(f.roots, m.root) {
 			f.roots = append(f.roots, m.root)
 			f.roots = f.roots[max(0, len(f.roots)-maxRoots):]
@@ -229,20 +231,20 @@ func (f *feed) apply(m missing) bool {
 		}
 		f.lose()
 	case f.at.Epoch != m.at.Epoch:
-		f.renew(m.before.at)
+		// Less than the feed has when the log was forgotten.
+		f.renew(room.Position{Epoch: m.at.Epoch, Offset: min(f.at.Offset, m.before.at.Offset)})
 	}
-	f.leave(had, m.gen)
-	for _, e := range m.list {
+	for i, e := range m.list {
 		if e.seq <= f.seq {
 			continue
 		}
-		f.bridge(e.seq-1, e.Position)
+		f.bridge(e.seq-1, stored[i])
 		f.advance(e)
 	}
 	if m.more {
 		return false
 	}
-	f.bridge(m.seq, room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1})
+	f.bridge(m.seq, stored[len(m.list)])
 	// What had come before Redis was asked has been delivered by now, or has no
 	// place here: it is of a generation that is over, or of somebody else.
 	clear(f.pending[:f.asked])
@@ -253,30 +255,56 @@ func (f *feed) apply(m missing) bool {
 	return true
 }
 
+// stored returns for each of the list, and for what comes after it, the first from
+// there on that is stored. One that is not there yet is the next of the log.
+func (m *missing) stored() []entry {
+	next := entry{seq: m.seq + 1}
+	next.Position = room.Position{Epoch: m.at.Epoch, Offset: m.at.Offset + 1}
+	list := make([]entry, len(m.list)+1)
+	for i := len(m.list); i >= 0; i-- {
+		if i < len(m.list) && m.list[i].Offset != 0 {
+			next = m.list[i]
+		}
+		list[i] = next
+	}
+	return list
+}
+
 // bridge goes on to a sequence number, though Redis does not have what comes
 // before it any more, with what came through the channel meanwhile, and skips
-// the rest. The message after that has a position, or not. The caller holds mu.
-func (f *feed) bridge(seq uint64, next room.Position) {
+// the rest. stored is the first after it that is stored and that Redis has. The
+// caller holds mu.
+func (f *feed) bridge(seq uint64, stored entry) {
 	for i := 0; i < len(f.pending) && f.seq < seq; i++ {
 		if fr := f.pending[i]; fr.gen == f.gen && fr.seq > f.seq && fr.seq <= seq {
-			f.skip(fr.seq-1, fr.Position)
+			f.skip(fr.seq-1, stored)
 			f.advance(fr.entry)
 		}
 	}
-	f.skip(seq, next)
+	f.skip(seq, stored)
 }
 
 // skip goes on behind messages that nobody has any more, if there are any. The
-// next has a position, or not. The caller holds mu.
-func (f *feed) skip(seq uint64, next room.Position) {
+// caller holds mu.
+func (f *feed) skip(seq uint64, stored entry) {
 	if f.seq >= seq {
 		return
 	}
 	f.seq = seq
-	if next.Offset != 0 {
-		f.reach(room.Position{Epoch: next.Epoch, Offset: next.Offset - 1})
-	}
+	f.reach(f.behind(seq, stored))
 	f.lose()
+}
+
+// behind is where the log is at a sequence number. That is known from the first
+// after it that is stored: the one that is given, or one that came through the
+// channel. The caller holds mu.
+func (f *feed) behind(seq uint64, stored entry) room.Position {
+	for i := range f.pending {
+		if fr := &f.pending[i]; fr.gen == f.gen && fr.Offset != 0 && fr.seq > seq && fr.seq < stored.seq {
+			stored = fr.entry
+		}
+	}
+	return room.Position{Epoch: stored.Epoch, Offset: stored.Offset - 1}
 }
 
 func decodePlace(reply []rueidis.RedisMessage) (p place, err error) {
