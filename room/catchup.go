@@ -15,6 +15,10 @@ import (
 // is with a client that begins anew in such a log.
 func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings, rec *Record, s *seat, at Position, res *wire.JoinResult) (*seat, error) {
 	for range conflicts {
+		if s.out() != nil { // of a seat before: what was said since is not for it
+			res.Messages, res.Recovered = nil, false
+			return s, nil
+		}
 		ahead, err := c.replay(ctx, r, settings, at, res)
 		if err != nil || ahead == (Position{}) {
 			return s, err
@@ -26,7 +30,7 @@ func (c *Conn) catchUp(ctx context.Context, r *wire.Request, settings *Settings,
 		if _, err := c.await(ctx, s.hall, ahead); err != nil {
 			return s, err
 		}
-		next, behind, err := c.takePlace(ctx, s.hall, settings, rec, sofar{})
+		next, behind, err := c.takePlace(ctx, s.hall, settings, rec, sofar{}, s)
 		if err != nil {
 			return s, err
 		}
@@ -81,8 +85,8 @@ func begun(page *Page, at Position) Position {
 	return Position{Epoch: page.Last.Epoch}
 }
 
-// rise gives up the seat, but not the place in the room. It reports false when
-// the seat is about to end anyway.
+// rise gives up the seat for another, but not the place in the room. It reports
+// false when the seat is about to end anyway.
 func (c *Conn) rise(s *seat) bool {
 	c.mu.Lock()
 	stays := s.evicted == nil
@@ -91,7 +95,7 @@ func (c *Conn) rise(s *seat) bool {
 	}
 	c.mu.Unlock()
 	if stays {
-		s.hall.detach(s, false)
+		s.leave()
 	}
 	return stays
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wardroom/wardroom/presence"
 	"github.com/wardroom/wardroom/room"
 )
 
@@ -185,4 +186,41 @@ func TestPageIsOfOneEpoch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who is kicked while their join waits for an epoch, when the others have been
+// told that they are there, is kicked like anybody else.
+func TestKickedBeforeAnEpochIsHeardOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := newRestless()
+		h := servePipes(t, house(), room.WithBroker(broker))
+		ada, bob := h.in("ada", "hall"), h.connect("bob")
+		ada.must("message", inRoom("hall"), saying("1"))
+		ada.expect("message")
+		broker.begin("two", 1)
+		var done sync.WaitGroup
+		done.Go(func() {
+			time.Sleep(200 * time.Millisecond)
+			if m, err := h.srv.Room("hall").Presence(context.Background(), "bob"); err != nil || m.Status != presence.Online {
+				t.Errorf("presence is %+v, %v", m, err)
+			}
+			time.AfterFunc(300*time.Millisecond, broker.tell)
+			if err := h.srv.Room("hall").Kick(context.Background(), "bob", "out"); err != nil {
+				t.Error(err)
+			}
+		})
+		bob.must("join", inRoom("hall"), sinceAt("one", 1))
+		if f := bob.expect("removed"); f.Code != "kicked" || f.Reason != "out" {
+			t.Errorf("got %s", f)
+		}
+		done.Wait()
+		ada.expect("user_joined")
+		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "kicked" {
+			t.Errorf("got %s", f)
+		}
+		if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
+			t.Errorf("in the store are %v", got)
+		}
+		bob.must("join", inRoom("hall"))
+	})
 }

@@ -127,6 +127,9 @@ func (h *hall) bar(m *Message, rec *Record) (barred []*seat) {
 	for _, s := range h.seats {
 		if id := s.conn.Identity(); !stays(&id) {
 			s.cursor.Stop()
+			if m.Kind == KindKicked {
+				s.kicked = &eviction{reasonKicked, m.Reason}
+			}
 			barred = append(barred, s)
 		}
 	}

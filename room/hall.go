@@ -52,6 +52,7 @@ type seat struct {
 	rates    *Rates       // of this user here; nil where Limits.Messages apply
 	userKey  string       // of the limit for what the user says here
 	muted    atomic.Int64 // until when, in Unix milliseconds; 0: not
+	kicked   *eviction    // of the hall's mu
 	// Of the connection's mu: it has been made known, the join is not
 	// answered yet, and what has to be done once it is.
 	sat      bool
@@ -197,9 +198,10 @@ func (h *hall) snapshot() []*transport.Log {
 
 // enter attaches a connection behind everything delivered so far and returns
 // the position of that. Nothing reaches it before its cursor is released.
-// grown is how many connections there are when they are twice as many as ever
-// before, and else 0.
-func (h *hall) enter(c *Conn, settings *Settings) (s *seat, at Position, grown int) {
+// last is the seat that this one takes the place of, nil for none: who was kicked
+// from that is kicked from this. grown is how many connections there are when
+// they are twice as many as ever before, and else 0.
+func (h *hall) enter(c *Conn, settings *Settings, last *seat) (s *seat, at Position, grown int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := c.encoding.index()
@@ -213,6 +215,9 @@ func (h *hall) enter(c *Conn, settings *Settings) (s *seat, at Position, grown i
 	s.userKey, s.rates = "user:"+id.ID, settings.rates(&id)
 	if s.rates != nil {
 		s.userKey += " " + h.name // a room with rates of its own is counted by itself
+	}
+	if last != nil {
+		s.kicked = last.kicked
 	}
 	h.seats[c.id] = s
 	if n := len(h.seats); n >= max(2*h.peak, sizeFrom) {
@@ -239,6 +244,24 @@ func (h *hall) detach(s *seat, drain bool) {
 	}
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
+}
+
+// drop ends a seat that no other has taken the place of; nil for none.
+func (h *hall) drop(s *seat) {
+	if s != nil {
+		h.detach(s, false)
+	}
+}
+
+// leave stops what the hall has for a seat that another is about to take the
+// place of. The hall goes on to look for it.
+func (s *seat) leave() { s.cursor.Detach(false) }
+
+// out is why the seat's user was kicked, nil for who was not.
+func (s *seat) out() *eviction {
+	s.hall.mu.Lock()
+	defer s.hall.mu.Unlock()
+	return s.kicked
 }
 
 // all returns the seats in the hall.

@@ -95,7 +95,7 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 			return nil, nil, err
 		}
 	}
-	seat, at, err := c.takePlace(ctx, h, settings, rec, read)
+	seat, at, err := c.takePlace(ctx, h, settings, rec, read, nil)
 	if err != nil {
 		s.closeHall(h)
 		return nil, nil, err
@@ -117,8 +117,9 @@ func (c *Conn) enter(ctx context.Context, r *wire.Request, settings *Settings, r
 // takePlace is admitted to the room and takes a seat in the hall. When it fails,
 // placed says whether there is a place to give back. A record may have the
 // version that one before it had, of a room that was deleted: so it is read again
-// unless the hall has heard of nothing since it was.
-func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record, read sofar) (*seat, Position, error) {
+// unless the hall has heard of nothing since it was. last is the seat before, nil
+// for none.
+func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *Record, read sofar, last *seat) (*seat, Position, error) {
 	for range conflicts {
 		var err error
 		var in Admission
@@ -132,10 +133,11 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 			in, node, err = c.srv.admitMember(ctx, c, rec)
 		}
 		if err != nil {
+			h.drop(last)
 			return nil, Position{}, err
 		}
 		c.placed = true
-		seat, at, grown := h.enter(c, settings)
+		seat, at, grown := h.enter(c, settings, last)
 		if grown > 0 {
 			c.srv.journal.write(ctx, slog.LevelInfo, eventSize, nil, slog.String("room", h.name), slog.Int("connections", grown))
 		}
@@ -149,8 +151,10 @@ func (c *Conn) takePlace(ctx context.Context, h *hall, settings *Settings, rec *
 		// seen here. Perhaps we may be here no longer; and if we may again,
 		// what was said meanwhile is not for us.
 		c.stand(h.name)
-		h.detach(seat, false)
+		seat.leave()
+		last = seat
 	}
+	h.drop(last)
 	return nil, Position{}, refuse(CodeConflict)
 }
 

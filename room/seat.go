@@ -76,9 +76,13 @@ func (c *Conn) stand(room string) {
 // settle begins the time in the room, when the reply to the join is queued:
 // what the room says comes behind that, and also that one is out again.
 func (c *Conn) settle(s *seat) {
+	kicked := s.out()
 	c.mu.Lock()
 	s.settling = false
 	e, node := s.evicted, s.node
+	if e == nil {
+		e = kicked // perhaps from the seat before this
+	}
 	if e != nil {
 		c.remove(s.hall.name)
 	}
