@@ -126,3 +126,32 @@ func TestSessionMadeAnewIsRevoked(t *testing.T) {
 		}
 	})
 }
+
+// A session that could not be released when its connection went is released when
+// the store is back, and does not live for a day.
+func TestSessionIsReleasedLater(t *testing.T) {
+	for name, mode := range map[string]int32{"fails": fails, "hangs": hangs, "panics": panics} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var f frailty
+				sessions := auth.NewMemorySessions()
+				h := servePipes(t, house(), room.WithSessions(frailSessions{sessions, &f}))
+				bob := h.connect("bob")
+				for range 3 {
+					ada := h.connect("ada")
+					f.become(mode)
+					ada.bye()
+					bob.pass(5 * time.Second)
+					f.become(well)
+				}
+				bob.pass(lostWithin)
+				if list, err := sessions.List(t.Context(), "ada", 100); err != nil || len(list) > 0 {
+					t.Errorf("Ada has gone and has %d sessions, %v", len(list), err)
+				}
+				if list, err := sessions.List(t.Context(), "bob", 100); err != nil || len(list) != 1 {
+					t.Errorf("Bob is there and has %d sessions, %v", len(list), err)
+				}
+			})
+		})
+	}
+}

@@ -60,6 +60,7 @@ type Server struct {
 	connMu   sync.Mutex // protects what follows
 	conns    map[*Conn]struct{}
 	users    map[string]*Conn // the first of a list
+	owed     []string         // sessions of connections that are gone, to be released
 	draining bool
 	settled  bool          // idle is closed
 	idle     chan struct{} // closed when draining and the last connection is gone

@@ -80,10 +80,44 @@ func (s *Server) endSession(c *Conn) {
 	}
 	if err := s.sessions.Release(s.ctx, id, s.limits.Grace); err != nil {
 		s.journal.write(s.ctx, slog.LevelWarn, eventError, c, slog.Any("error", err))
+		s.owe([]string{id})
 	}
 }
 
-// keepSessions touches the sessions from time to time, and when it is told to.
+// mostOwed is how many sessions that could not be released are kept in mind.
+// Of more the store has to wait until they expire.
+const mostOwed = 1 << 16
+
+func (s *Server) owe(sessions []string) {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	s.owed = append(s.owed, sessions[:min(len(sessions), mostOwed-len(s.owed))]...)
+}
+
+// release makes up for what endSession could not do, and reports whether
+// nothing is left.
+func (s *Server) release() bool {
+	s.connMu.Lock()
+	list := s.owed
+	s.owed = nil
+	s.connMu.Unlock()
+	began := time.Now()
+	var rest []string
+	for i, id := range list {
+		if time.Since(began) > touchMost {
+			rest = append(rest, list[i:]...)
+			break
+		}
+		if s.sessions.Release(s.ctx, id, s.limits.Grace) != nil {
+			rest = append(rest, id)
+		}
+	}
+	s.owe(rest)
+	return len(rest) == 0
+}
+
+// keepSessions touches the sessions from time to time, and when it is told to,
+// and releases those that it could not before.
 func (s *Server) keepSessions() {
 	timer := time.NewTimer(touchEvery - rand.N(touchEvery/5))
 	defer timer.Stop()
@@ -94,7 +128,8 @@ func (s *Server) keepSessions() {
 		case <-timer.C:
 		case <-s.unsure:
 		}
-		if s.touch(s.all()) {
+		ok := s.touch(s.all())
+		if s.release() && ok {
 			timer.Reset(touchEvery - rand.N(touchEvery/5))
 		} else {
 			timer.Reset(touchAgain + rand.N(touchAgain))
