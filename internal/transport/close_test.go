@@ -83,6 +83,43 @@ func TestPeerClosesWhileMuchIsQueued(t *testing.T) {
 	})
 }
 
+// What came before what ends the connection, in the same input, is answered by
+// a user who answers when there is no more of it.
+func TestAnsweredBeforeTheEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		last []byte
+		code int
+	}{
+		"goodbye":        {clientClose(1000, ""), 1000},
+		"not masked":     {[]byte{bitFin | opText, 1, 'x'}, CloseProtocolError},
+		"ping too long":  {clientFrame(bitFin|opPing, strings.Repeat("x", 126)), CloseProtocolError},
+		"ping in pieces": {clientFrame(opPing, ""), CloseProtocolError},
+		"not UTF-8":      {text("\xFF"), CloseInvalidUTF8},
+		"in pieces":      {append(clientFrame(opText, "\xFF"), clientFrame(bitFin, "")...), CloseInvalidUTF8},
+		"inflates badly": {clientFrame(bitFin|bitRSV1|opText, "\xFF\xFF\xFF\xFF"), CloseInvalidUTF8},
+		"inflates large": {clientFrame(bitFin|bitRSV1|opText, deflated(strings.Repeat("x", 65<<10))), CloseTooBig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := testOptions()
+			opts.Compress = true
+			s := serve(t, overTCP(), opts)
+			var later []string
+			s.handle = func(_ *served, message []byte, _ bool) { later = append(later, string(message)) }
+			s.idle = func(c *served) {
+				for _, m := range later {
+					c.Send(Frame{Payload: []byte(m)})
+				}
+				later = nil
+			}
+			p, _ := s.connect("Sec-WebSocket-Extensions: permessage-deflate")
+			p.send(text("one"), text("two"), tt.last)
+			p.expectText("one")
+			p.expectText("two")
+			p.expectClose(tt.code)
+		})
+	}
+}
+
 // A refusal is still told when the peer has closed its side already and the
 // socket is full.
 func TestRefusalBehindFullSocket(t *testing.T) {

@@ -72,7 +72,7 @@ func (b beneath) Read(p []byte) (int, error) {
 			if h, ok := parseHeader(in.pending()); ok {
 				if r := c.inspect(h); r != nil {
 					in.broken = true
-					c.Close(r.code, r.reason)
+					c.refuse(r.code, r.reason)
 					return 0, errEnded
 				}
 				in.left = int64(h.size) + h.payload
@@ -270,6 +270,7 @@ func (c *Conn) inspectControl(h header) *refusal {
 	}
 	switch h.opcode() {
 	case opClose:
+		c.user.Idle() // before the library echoes it
 		c.in.closed = true
 		return nil
 	case opPing, opPong:

@@ -12,7 +12,8 @@ type User interface {
 	// until it returns.
 	Handle(message []byte, binary bool)
 	// Idle is called whenever all input that one read brought is handled,
-	// before the next: the moment to flush what it caused.
+	// before the next, and before the connection is closed for what comes next
+	// in it: the moment to flush what it caused.
 	Idle()
 	// Ended is called last, with the socket closed and every goroutine of
 	// the connection gone but the one that calls it.

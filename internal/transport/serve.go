@@ -110,7 +110,7 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		buf = buf[:len(buf)+n]
 		if int64(len(buf)) > limit {
 			// The frames were small enough: this is an inflated message.
-			c.Close(CloseTooBig, tooBig)
+			c.refuse(CloseTooBig, tooBig)
 			return buf, false
 		}
 		if err == io.EOF {
@@ -118,7 +118,7 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		}
 		if err != nil {
 			if !c.in.failed {
-				c.Close(CloseInvalidUTF8, "data does not inflate")
+				c.refuse(CloseInvalidUTF8, "data does not inflate")
 			}
 			return buf, false
 		}
@@ -127,14 +127,21 @@ func (c *Conn) readAll(buf []byte, text bool, r io.Reader) ([]byte, bool) {
 		// The compressed data said that it ends before the message does.
 		// The library would take the rest of it for frame headers, which
 		// nobody has inspected.
-		c.Close(CloseInvalidUTF8, "data after the end of the compressed data")
+		c.refuse(CloseInvalidUTF8, "data after the end of the compressed data")
 		return buf, false
 	}
 	if text && !utf8.Valid(buf) {
-		c.Close(CloseInvalidUTF8, notUTF8)
+		c.refuse(CloseInvalidUTF8, notUTF8)
 		return buf, false
 	}
 	return buf, true
+}
+
+// refuse closes the connection for what has come. What came before is seen to
+// first: nothing goes out behind a close frame.
+func (c *Conn) refuse(code int, reason string) {
+	c.user.Idle()
+	c.Close(code, reason)
 }
 
 const notUTF8 = "text is not UTF-8"
@@ -160,7 +167,7 @@ func (c *Conn) control() bool {
 	}
 	if r := c.inspect(h); r != nil {
 		in.broken = true
-		c.Close(r.code, r.reason)
+		c.refuse(r.code, r.reason)
 		return true
 	}
 	if h.opcode() == opPing {

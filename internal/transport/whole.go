@@ -24,7 +24,7 @@ func (c *Conn) takeWhole() bool {
 	unmask(message, pending[h.size-4:h.size])
 	isText := h.opcode() == opText
 	if isText && !utf8.Valid(message) {
-		c.Close(CloseInvalidUTF8, notUTF8)
+		c.refuse(CloseInvalidUTF8, notUTF8)
 	} else {
 		c.user.Handle(message, !isText)
 	}
