@@ -55,7 +55,14 @@ func (c *Conn) Send(f Frame) {
 	}
 	c.out.open()
 	c.out.queue = f.append(c.out.queue)
-	if len(c.out.queue) > c.opts.MaxQueue && c.out.draining {
+	switch n := len(c.out.queue); {
+	case !c.out.draining:
+		// One input may ask for many large answers, which all come before
+		// the user flushes.
+		if n > c.opts.MaxQueue/2 {
+			c.pump()
+		}
+	case n > c.opts.MaxQueue:
 		c.shut(CloseSlowConsumer, tooFarBehind)
 	}
 }

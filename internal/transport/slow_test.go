@@ -161,6 +161,33 @@ func TestMaxQueue(t *testing.T) {
 	})
 }
 
+// One input that asks for many large answers does not have them all in memory:
+// what is behind MaxQueue closes the connection before the input is handled.
+func TestMaxQueueWithinOneInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := testOptions()
+		opts.MaxQueue = 256 << 10
+		s := serve(t, overPipe(), opts)
+		const size = 16 << 10
+		most := 0
+		s.handle = func(c *served, _ []byte, _ bool) {
+			for range 1000 {
+				c.Send(Frame{Payload: make([]byte, size), Binary: true})
+				c.mu.Lock()
+				most = max(most, len(c.out.queue))
+				c.mu.Unlock()
+			}
+		}
+		p, c := s.connect()
+		p.send(text("all"))
+		c.ended(t, Closing{Code: CloseSlowConsumer, Reason: tooFarBehind})
+		// The frame that is too many, and the close frame.
+		if most > opts.MaxQueue+2*size {
+			t.Errorf("%d bytes were queued, MaxQueue is %d", most, opts.MaxQueue)
+		}
+	})
+}
+
 // The acceptance of the whole engine: in a room of 1,000 one member reads
 // nothing. Everyone else receives every message in order and at once, the
 // stalled one is closed with 4103.
