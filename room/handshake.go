@@ -56,20 +56,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer context.AfterFunc(s.ctx, cancel)()
 	r = r.WithContext(ctx)
 	c := s.newConn(s.clientIP.Addr(r))
+	settled := false // whether it becomes a connection
+	giveUp := func() {
+		if !settled {
+			settled = true
+			s.endSession(c)
+			c.release()
+		}
+	}
+	defer giveUp() // where a middleware's writer panics
 	refused := s.admit(r, c)
 	if refused == nil && !hijackable(w) {
-		s.endSession(c)
 		refused = refuseHandshake(http.StatusInternalServerError, CodeInternal, errNotHijackable)
 	}
 	if refused != nil {
-		c.release()
+		giveUp()
 		s.refuseHTTP(w, r, c, refused)
 		return
 	}
 	socket, err := transport.Accept(w, r, &s.socket)
 	if err != nil {
-		s.endSession(c)
-		c.release()
+		giveUp()
 		s.journal.write(r.Context(), slog.LevelWarn, eventRefuse, c, slog.Any("error", err))
 		return
 	}
@@ -80,6 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The handler returns, so that net/http can free what it holds for a
 	// request; the connection goes on in a goroutine of the server.
+	settled = true
 	s.wg.Go(func() { c.run(r) })
 }
 
