@@ -24,7 +24,7 @@ func TestPermissionChangesBeforeAnEpochIsHeardOf(t *testing.T) {
 		var done sync.WaitGroup
 		done.Go(func() {
 			time.Sleep(200 * time.Millisecond)
-			time.AfterFunc(100*time.Millisecond, broker.tell)
+			time.AfterFunc(105*time.Millisecond, broker.tell)
 			if _, err := h.srv.Room("hall").Update(context.Background(), func(rec *room.Record) {
 				rec.Permission, rec.Invited = room.Private, []string{"ada", "bob"}
 			}); err != nil {
@@ -113,7 +113,7 @@ func TestRejoinTwoEpochsLater(t *testing.T) {
 				broker.begin("two", 1)
 				ada.must("message", inRoom("hall"), saying("2"))
 				ada.must("message", inRoom("hall"), saying("3"))
-				time.AfterFunc(300*time.Millisecond, func() {
+				time.AfterFunc(305*time.Millisecond, func() {
 					broker.begin("three", 3)
 					broker.mu.Lock()
 					first := &broker.queue[0]
@@ -204,7 +204,7 @@ func TestKickedBeforeAnEpochIsHeardOf(t *testing.T) {
 			if m, err := h.srv.Room("hall").Presence(context.Background(), "bob"); err != nil || m.Status != presence.Online {
 				t.Errorf("presence is %+v, %v", m, err)
 			}
-			time.AfterFunc(300*time.Millisecond, broker.tell)
+			time.AfterFunc(305*time.Millisecond, broker.tell)
 			if err := h.srv.Room("hall").Kick(context.Background(), "bob", "out"); err != nil {
 				t.Error(err)
 			}
