@@ -218,6 +218,7 @@ func TestKickedBeforeAnEpochIsHeardOf(t *testing.T) {
 		if f := ada.expect("user_left"); f.User != "bob" || f.Reason != "kicked" {
 			t.Errorf("got %s", f)
 		}
+		bob.must("ping") // which is answered when the place has been given back
 		if got := memberIDs(h, "hall"); !slices.Equal(got, []string{"ada"}) {
 			t.Errorf("in the store are %v", got)
 		}
