@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -217,6 +218,87 @@ func TestNothingAfterAccessIsLost(t *testing.T) {
 		t.Errorf("%d losses of access and %d deliveries show little", losses, delivered.Load())
 	}
 	t.Logf("%d losses of access, %d deliveries", losses, delivered.Load())
+}
+
+// Who is banned in the middle of joining again is still sent what was on its way,
+// and nothing that is said afterwards.
+func TestNothingAfterAccessIsLostWhileJoiningAgain(t *testing.T) {
+	rounds := 3000
+	if race {
+		rounds = 500
+	}
+	h := serve(t, house())
+	ctx := context.Background()
+	hall, bob := h.srv.Room("hall"), h.connect("bob")
+	joins, stop := make(chan struct{}, 16), make(chan struct{})
+	heard := make(map[int]bool)
+	var in atomic.Int64 // how often bob has joined
+	var working sync.WaitGroup
+	working.Go(func() {
+		for {
+			f, err := bob.read()
+			if err != nil {
+				return
+			}
+			switch f.Type {
+			case "message":
+				n, _ := strconv.Atoi(string(f.Data))
+				heard[n] = true
+			case "reply":
+				if f.Error == nil {
+					in.Add(1)
+				}
+				joins <- struct{}{}
+			}
+		}
+	})
+	working.Go(func() {
+		for range cap(joins) / 2 { // on their way at a time
+			joins <- struct{}{}
+		}
+		for {
+			select {
+			case <-stop:
+				return
+			case <-joins:
+				if err := bob.tryWrite(opText, []byte(`{"type":"join","ref":1,"room":"hall"}`)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	say := func(n int) error {
+		_, err := hall.Publish(ctx, "talk", n)
+		return err
+	}
+	for n := range rounds {
+		for was := in.Load(); in.Load() == was; {
+			runtime.Gosched()
+		}
+		for began, wait := time.Now(), rand.N(50*time.Microsecond); time.Since(began) < wait; {
+			runtime.Gosched()
+		}
+		err := errors.Join(say(-n), hall.Ban(ctx, "bob", time.Time{}, ""), say(n+1), hall.Unban(ctx, "bob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	time.Sleep(10 * time.Millisecond)
+	bob.hangUp()
+	working.Wait()
+	allowed := 0
+	for n := range heard {
+		if n > 0 {
+			t.Errorf("message %d was heard", n)
+		} else {
+			allowed++
+		}
+	}
+	if allowed < rounds/2 {
+		t.Errorf("only %d messages were heard", allowed)
+	}
 }
 
 // A join that began for a room that is deleted meanwhile is not let into one

@@ -242,6 +242,9 @@ func (h *hall) detach(s *seat, drain bool) {
 	if h.seats[s.conn.id] == s {
 		delete(h.seats, s.conn.id)
 	}
+	if drain {
+		s.cursor.Stop() // an act that comes from here on does not find it
+	}
 	h.mu.Unlock()
 	s.cursor.Detach(drain)
 }
