@@ -98,6 +98,22 @@ func (h *hall) await(ctx context.Context, id string) bool {
 	return true
 }
 
+// obeys is await for who asks from elsewhere. A hall that was opened behind the
+// act never hears of it, so it looks into the store.
+func (h *hall) obeys(ctx context.Context, id string) bool {
+	if time.Since(h.since) < actMost && h.srv.inspector != nil {
+		soon, cancel := context.WithTimeout(ctx, unheardMost)
+		defer cancel()
+		if h.await(soon, id) || h.srv.look(h) {
+			return true
+		}
+	}
+	return h.await(ctx, id)
+}
+
+// unheardMost is how long that waits until it looks.
+const unheardMost = actMost / 4
+
 // drawnMost is how long an act that is in force waits for the store, which is
 // asked again in the background where it fails.
 const drawnMost = actMost / 2

@@ -22,6 +22,8 @@ type wire struct {
 	lag atomic.Int64 // before anything is heard
 	cut atomic.Bool  // neither what servers say nor acts are heard or sent
 	off atomic.Bool  // nothing is sent
+	// acted is called when an act in a room has been sent; may be nil.
+	acted func()
 }
 
 // said is what members say, or hear said of each other.
@@ -34,7 +36,11 @@ func (w *wire) Publish(ctx context.Context, m room.Message, keep room.Retention)
 	if err := ctx.Err(); err != nil {
 		return room.Receipt{}, err
 	}
-	return w.Broker.Publish(ctx, m, keep)
+	r, err := w.Broker.Publish(ctx, m, keep)
+	if w.acted != nil && m.Room == "hall" && m.Act != "" {
+		w.acted()
+	}
+	return r, err
 }
 
 func (w *wire) Subscribe(ctx context.Context, name string, deliver func(room.Message)) (room.Position, func(), error) {
@@ -157,6 +163,28 @@ func TestActsAreInForce(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				wires[1].lag.Store(0)
+			})
+		})
+	}
+}
+
+// A node on which somebody comes first just when an act has been sent never
+// hears of it. It finds the act in the store and says so in time.
+func TestFirstComesBehindAnAct(t *testing.T) {
+	for _, name := range []string{"kick", "ban", "mute"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, wires := wired(t, 2)
+				n[0].in("bob", "hall")
+				cyd := n[1].connect("cyd")
+				wires[0].acted = func() { cyd.must("join", inRoom("hall")) }
+				began := time.Now()
+				if err := acts(n[0])[name](t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took >= time.Second {
+					t.Errorf("it took %v", took)
+				}
 			})
 		})
 	}

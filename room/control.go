@@ -162,7 +162,7 @@ func (s *Server) answer(ask *Message) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, actMost)
 	defer cancel()
-	if h := s.findHall(ask.Event); h == nil || h.await(ctx, ask.Act) {
+	if h := s.findHall(ask.Event); h == nil || h.obeys(ctx, ask.Act) {
 		s.confirm(ask.Act)
 	}
 }

@@ -127,6 +127,20 @@ func (s *Server) patrolOnce(urgent bool) bool {
 	return ok
 }
 
+// look is patrolOnce for one hall, at once.
+func (s *Server) look(h *hall) bool {
+	for _, call := range beats([]*hall{h}) {
+		findings, err := s.inspect(call)
+		if err != nil {
+			return false
+		}
+		for i := range findings {
+			h.heed(call[i], &findings[i])
+		}
+	}
+	return true
+}
+
 // beats are the calls of one round.
 func beats(halls []*hall) (calls [][]beat) {
 	var call []beat
