@@ -115,14 +115,7 @@ func (s *Server) patrolOnce(urgent bool) bool {
 			case <-time.After(pause):
 			}
 		}
-		findings, err := s.inspect(call)
-		if err != nil {
-			ok = false
-			continue
-		}
-		for j := range findings {
-			call[j].hall.heed(call[j], &findings[j])
-		}
+		ok = s.examine(call) && ok
 	}
 	return ok
 }
@@ -130,13 +123,22 @@ func (s *Server) patrolOnce(urgent bool) bool {
 // look is patrolOnce for one hall, at once.
 func (s *Server) look(h *hall) bool {
 	for _, call := range beats([]*hall{h}) {
-		findings, err := s.inspect(call)
-		if err != nil {
+		if !s.examine(call) {
 			return false
 		}
-		for i := range findings {
-			h.heed(call[i], &findings[i])
-		}
+	}
+	return true
+}
+
+// examine makes one call and does what its findings demand. It reports whether
+// the store could say.
+func (s *Server) examine(call []beat) bool {
+	findings, err := s.inspect(call)
+	if err != nil {
+		return false
+	}
+	for i := range findings {
+		call[i].hall.heed(call[i], &findings[i])
 	}
 	return true
 }
