@@ -79,10 +79,7 @@ type span struct{ from, to int64 }
 // Nothing that is said after somebody lost access, and the call that took it
 // had returned, reaches them: not a second later, and not at all.
 func TestNothingAfterAccessIsLost(t *testing.T) {
-	people := 200
-	if race {
-		people = 60
-	}
+	const people = 200
 	h := serve(t, house(), limits(func(l *room.Limits) { l.Page = 5 }))
 	ctx := context.Background()
 	club := h.srv.Room("club:a")

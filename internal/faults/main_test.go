@@ -41,11 +41,8 @@ func TestMain(m *testing.M) {
 	}
 	if code == 0 {
 		// In Toxiproxy a connection that ends while its toxics change may leave one
-		// of its own behind, and what rueidis puts off for some seconds it does not
-		// wait for when it is closed.
+		// of its own behind.
 		if err := goleak.Find(
-			goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
-			goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
 			goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"),

@@ -31,15 +31,14 @@ type aside struct {
 
 func newAside(t *testing.T, name string) *aside {
 	t.Helper()
-	return newAsideOf(t, name, func(c rueidis.Client) rueidis.Client { return c }, time.Second)
+	return newAsideOf(t, name, func(c rueidis.Client) rueidis.Client { return c })
 }
 
-// newAsideOf is newAside whose first node has another client to Redis, and a
-// timeout.
-func newAsideOf(t *testing.T, name string, wrap func(rueidis.Client) rueidis.Client, timeout time.Duration) *aside {
+// newAsideOf is newAside whose first node has another client to Redis.
+func newAsideOf(t *testing.T, name string, wrap func(rueidis.Client) rueidis.Client) *aside {
 	t.Helper()
 	a := &aside{server: redistest.Start(t), heard: make(chan room.Message, 1000), missed: make(chan string, 1000)}
-	a.b = NewBroker(deafClient{wrap(a.server.Client()), &a.deaf, a.missed}, WithTimeout(timeout))
+	a.b = NewBroker(deafClient{wrap(a.server.Client()), &a.deaf, a.missed})
 	t.Cleanup(a.b.Close)
 	a.other = NewBroker(a.server.Client(), WithTimeout(20*time.Second))
 	t.Cleanup(a.other.Close)
@@ -155,7 +154,7 @@ func (c far) DoMulti(ctx context.Context, commands ...rueidis.Completed) []rueid
 // long as that.
 func TestGapFarAway(t *testing.T) {
 	t.Parallel()
-	a := newAsideOf(t, "room", func(c rueidis.Client) rueidis.Client { return far{c, 2 * redisx.DefaultTimeout} }, redisx.DefaultTimeout)
+	a := newAsideOf(t, "room", func(c rueidis.Client) rueidis.Client { return far{c, 2 * redisx.DefaultTimeout} })
 	a.miss(t, "room", "missed", "", room.Keep(10, time.Hour))
 	a.deaf.Store(false)
 	a.say(t, "room", "end", "", room.Keep(10, time.Hour))

@@ -78,7 +78,7 @@ func TestForgottenRoom(t *testing.T) {
 func TestPagesOfLargeMessages(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	one, two := node(t, server.Client(), patient()), node(t, server.Client(), patient())
+	one, two := node(t, server.Client(), patient()), node(t, server.Client())
 	const some, size = 12, 5 << 20
 	for range some {
 		m := said("room", "talk", strings.Repeat("x", size))
